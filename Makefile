@@ -1,0 +1,110 @@
+# make lab     sets everything up and opens the first lesson
+# make test    sets everything up and passes all tests
+# Every path is relative, so that the checkout may lie anywhere, in a folder with spaces too.
+
+PYTHON ?= python3
+PORT ?= 8888
+# PyTorch's CPU index makes a small install: make lab TORCH_INDEX=https://download.pytorch.org/whl/cpu
+TORCH_INDEX ?=
+NAMES ?=
+
+VENV := .venv
+PY := $(VENV)/bin/python
+READY := $(VENV)/.installed $(VENV)/.weights
+# The pins of the two packages that must fit each other; every other version follows from pyproject.toml.
+TORCH := 2.14.1
+TORCHVISION := 0.29.1
+
+export JUPYTER_PREFER_ENV_PATH := 1
+export UV_HTTP_TIMEOUT ?= 300
+# A shell prepared for other work must not change what the lessons import or how they draw.
+unexport PYTHONPATH PYTHONHOME MPLBACKEND VIRTUAL_ENV
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help lab test lint notebooks weights doctor constraints clean
+
+help:
+	@echo "make lab          set everything up and open lesson 00 in JupyterLab (PORT=$(PORT))"
+	@echo "make test         set everything up and pass all tests, every lesson included"
+	@echo "make doctor       say what is installed, which weights and data are there, and what to do"
+	@echo "make notebooks    run the lessons again and store their outputs (NAMES='00 07' for some of them)"
+	@echo "make lint         check the style of code and lessons"
+	@echo "make weights      bring the pretrained weights"
+	@echo "make constraints  renew the pins in constraints.txt (maintainers)"
+	@echo "make clean        remove .venv and caches; your own runs/ stay"
+	@echo ""
+	@echo "PYTHON=python3.13     another Python (3.11 or newer) for .venv"
+	@echo "TORCH_INDEX=https://download.pytorch.org/whl/cpu"
+	@echo "                      PyTorch without its GPU libraries: about 1.5 GB instead of 5.5 GB on Linux"
+
+# ---------------------------------------------------------------------------------------------------- set-up
+
+$(VENV)/.created:
+	@command -v "$(PYTHON)" >/dev/null || { \
+	  echo "There is no command '$(PYTHON)' here. Install Python 3.11 or newer, or name one: make lab PYTHON=python3.13"; \
+	  exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "The course needs Python 3.11 or newer; '$(PYTHON)' is $$("$(PYTHON)" --version 2>&1)." \
+	       "Name a newer one: make lab PYTHON=python3.13"; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "'$(PYTHON)' came without its venv module. On Debian and Ubuntu: sudo apt install python3-venv"; exit 1; }
+	@echo "Creating $(VENV) with $$("$(PYTHON)" --version)"
+	@"$(PYTHON)" -m venv $(VENV)
+	@touch $@
+
+# uv installs in seconds what takes pip minutes; where it cannot be had or cannot do it, pip does.
+$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/.created
+	@echo "Installing PyTorch, JupyterLab and the course into $(VENV), about ten minutes the first time."
+	@$(if $(TORCH_INDEX),echo "PyTorch comes from $(TORCH_INDEX)",\
+	  echo "On Linux that is about 5.5 GB of disk, most of it PyTorch's GPU libraries. For about 1.5 GB, stop now" && \
+	  echo "and say: make $(firstword $(MAKECMDGOALS)) TORCH_INDEX=https://download.pytorch.org/whl/cpu")
+	@$(PY) -m uv --version >/dev/null 2>&1 || $(PY) -m pip install --quiet -c constraints.txt uv \
+	  || echo "uv could not be installed: going on with pip."
+	@set -e; install() { \
+	    $(PY) -m uv pip install --python $(PY) -c constraints.txt "$$@" || { \
+	      echo "uv could not do it: trying pip."; $(PY) -m pip install -c constraints.txt "$$@"; }; }; \
+	  $(if $(TORCH_INDEX),install --no-deps --index-url "$(TORCH_INDEX)" torch torchvision;) \
+	  install -e '.[dev]'
+	@touch $@
+
+$(VENV)/.weights: deeplab_teach/weights.py $(VENV)/.installed
+	@$(PY) -m deeplab_teach get-weights
+	@touch $@
+
+weights: $(VENV)/.installed
+	@$(PY) -m deeplab_teach get-weights
+
+# ----------------------------------------------------------------------------------------------------- work
+
+lab: $(READY)
+	@test -n "$(wildcard notebooks/00_*.ipynb)" || { echo "notebooks/ has no lesson 00."; exit 1; }
+	@$(PY) -m jupyterlab --ServerApp.root_dir="$(CURDIR)" --port=$(PORT) $(if $(filter 0,$(shell id -u)),--allow-root) \
+	  --LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate \
+	  $(LAB_ARGS) $(firstword $(wildcard notebooks/00_*.ipynb))
+
+# One call for the unit tests and every lesson; `--nbval` runs each cell and compares what it prints.
+test: $(READY)
+	@$(PY) -m pytest tests $(wildcard notebooks) --nbval --nbval-current-env \
+	  --nbval-sanitize-with tests/nbval_sanitize.cfg --nbval-cell-timeout=600 $(PYTEST_ARGS)
+
+lint: $(VENV)/.installed
+	@$(PY) -m ruff check .
+
+notebooks: $(READY)
+	@$(PY) tests/execute_notebooks.py $(NAMES)
+
+doctor: $(VENV)/.installed
+	@$(PY) -m deeplab_teach doctor
+
+constraints: $(VENV)/.created
+	@$(PY) -m uv --version >/dev/null 2>&1 || $(PY) -m pip install --quiet uv
+	@printf 'torch==$(TORCH)\ntorchvision==$(TORCHVISION)\n' > $(VENV)/pins.txt
+	@$(PY) -m uv pip compile --quiet --upgrade --universal --python-version 3.11 pyproject.toml --extra maintain \
+	  -c $(VENV)/pins.txt --no-annotate --no-emit-index-url --custom-compile-command "make constraints" \
+	  -o constraints.txt
+	@$(PY) -c "print(sum('==' in line for line in open('constraints.txt')), 'pins in constraints.txt')"
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

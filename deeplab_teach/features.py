@@ -1,0 +1,85 @@
+"""The contract between a backbone and a head.
+
+A backbone turns an image into named feature maps and *declares* them: how many channels, at which stride. A head is
+built from that declaration alone. So any head fits any backbone, and neither knows what the other is.
+"""
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class FeatureSpec:
+    """What a head must know about a feature map before it sees one.
+
+    channels: size of dim 1 of the map.
+    stride: input pixels per step of the map, after dilation. The map of an image of height H has ceil(H / stride) rows.
+    """
+
+    channels: int
+    stride: int
+
+
+class Backbone(nn.Module):
+    """Base class: image `(N, 3, H, W)` in, `dict` of feature maps out, with the keys of `feature_specs`.
+
+    Keys are stage names, high to low resolution: `c1..c5` as in the FPN paper (Lin et al. 2017, section 3), where a
+    nominal `c5` has stride 32. With `output_stride=16`, `c5` stays `c5`; only its stride reads 16.
+
+    A subclass sets `name` and `feature_specs` in its constructor and calls `check_image(x)` first in `forward`.
+    """
+
+    name: str
+    feature_specs: dict[str, FeatureSpec]
+    # How the published weights expect an image that was in 0..1: ImageNet's mean and standard deviation per channel.
+    mean = (0.485, 0.456, 0.406)
+    std = (0.229, 0.224, 0.225)
+
+    def normalize(self, images: Tensor) -> Tensor:
+        """Images `(..., 3, H, W)` in 0..1 -> the scale that this backbone's published weights were trained on.
+
+        Input scaling belongs to the backbone: swap the backbone and it changes too.
+        """
+        if not images.is_floating_point():
+            raise ValueError(f"images must be floats in 0..1, got {images.dtype}: divide 0..255 images by 255 first.")
+        if images.dim() < 3 or images.shape[-3] != 3:
+            raise ValueError(f"images must be RGB, of shape (..., 3, H, W), got {tuple(images.shape)}.")
+        mean = images.new_tensor(self.mean).view(3, 1, 1)
+        std = images.new_tensor(self.std).view(3, 1, 1)
+        return (images - mean) / std
+
+    def check_image(self, x: Tensor) -> None:
+        """Raise a `ValueError` in plain words if `x` is not a float batch of colour images."""
+        if x.dim() != 4 or x.shape[1] != 3:
+            hint = " Add the batch dimension with image[None]." if x.dim() == 3 and x.shape[0] == 3 else ""
+            raise ValueError(f"a backbone takes images of shape (N, 3, H, W), got {tuple(x.shape)}.{hint}")
+        if not x.is_floating_point():
+            raise ValueError(f"a backbone takes float images, got {x.dtype}: use backbone.normalize(image / 255).")
+
+
+def high_key(feature_specs: dict[str, FeatureSpec], high: str | None = None) -> str:
+    """The map a dense head reads its meaning from: `high` if given, else `c5`, else `p5`, else the last one."""
+    if high is None:
+        return next((key for key in ("c5", "p5") if key in feature_specs), list(feature_specs)[-1])
+    return _existing(feature_specs, high, "high")
+
+
+def low_level_key(feature_specs: dict[str, FeatureSpec], low_level: str | None = None) -> str:
+    """The map a decoder reads its outlines from: `low_level` if given, else the one of stride 4."""
+    if low_level is not None:
+        return _existing(feature_specs, low_level, "low_level")
+    for key, spec in feature_specs.items():
+        if spec.stride == 4:
+            return key
+    raise ValueError(f"a decoder needs a feature map of stride 4; this backbone has {_listing(feature_specs)}.")
+
+
+def _existing(feature_specs, key, argument):
+    if key not in feature_specs:
+        raise ValueError(f"{argument}={key!r} is not a feature map of this backbone; it has {_listing(feature_specs)}.")
+    return key
+
+
+def _listing(feature_specs):
+    return ", ".join(f"{key} ({spec.channels} channels, stride {spec.stride})" for key, spec in feature_specs.items())

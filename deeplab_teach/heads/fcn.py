@@ -1,0 +1,38 @@
+"""The FCN head (Long et al. 2015, arXiv 1411.4038), in the form torchvision publishes."""
+
+from torch import Tensor, nn
+
+from deeplab_teach.features import FeatureSpec, high_key
+from deeplab_teach.layers import conv_bn_relu
+
+
+class FCNHead(nn.Module):
+    """One 3x3 convolution and a classifier at each position: the plainest dense head.
+
+    Args:
+        feature_specs: what the backbone declares.
+        num_classes: number of score maps, background included.
+        high: the feature map to read; `None` for the deepest.
+        channels: width of the 3x3 convolution; `None` for a quarter of the map's, as torchvision.
+        dropout: share of channels to drop while training.
+
+    `forward(features) -> (N, num_classes, H/stride, W/stride)` raw scores.
+
+    Raises:
+        ValueError: `high` is no feature map of the backbone.
+    """
+
+    def __init__(
+        self, feature_specs: dict[str, FeatureSpec], num_classes: int, *, high=None, channels=None, dropout=0.1
+    ):
+        super().__init__()
+        self.high = high_key(feature_specs, high)
+        in_channels = feature_specs[self.high].channels
+        channels = channels or in_channels // 4
+        self.conv = conv_bn_relu(in_channels, channels, 3)
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = nn.Conv2d(channels, num_classes, 1)
+
+    def forward(self, features: dict[str, Tensor]) -> Tensor:
+        x = self.conv(features[self.high])  # (N, channels, H/stride, W/stride)
+        return self.classifier(self.dropout(x))  # (N, num_classes, H/stride, W/stride)

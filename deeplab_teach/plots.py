@@ -1,0 +1,247 @@
+"""Every figure's drawing function. One palette, one look; matplotlib only.
+
+A `draw_...` function takes data and gives a figure; `show` puts it into a lesson with its alternative text.
+"""
+
+import base64
+import io
+import math
+
+import matplotlib.pyplot as plt
+import torch
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch, Rectangle
+from torch import Tensor
+
+from deeplab_teach.datasets import class_colors
+
+# Okabe and Ito's colours, safe for colour-blind eyes: one per role, the same everywhere in the course.
+COLORS = {"backbone": "#0072B2", "neck": "#009E73", "head": "#E69F00", "error": "#D55E00", "input": "#8A8A8A"}
+STYLE = {
+    "figure.facecolor": "white",  # a white card, legible in a dark theme too
+    "figure.dpi": 110,
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
+
+
+def new_figure(width=8.0, height=3.0, rows=1, columns=1, **options) -> tuple[Figure, list]:
+    """An empty figure in the course's style and the flat list of its axes. It is not shown until `show`."""
+    with plt.rc_context(STYLE):
+        fig, axes = plt.subplots(rows, columns, figsize=(width, height), squeeze=False, layout="constrained", **options)
+    plt.close(fig)  # so that a notebook does not show it a second time
+    return fig, list(axes.flat)
+
+
+def encode(fig: Figure, *, photo=False) -> tuple[str, bytes]:
+    """A figure as `(MIME type, bytes)`: JPEG where photographs fill it, PNG for diagrams."""
+    kind, options = ("jpeg", {"pil_kwargs": {"quality": 88}}) if photo else ("png", {})
+    buffer = io.BytesIO()
+    with plt.rc_context(STYLE):
+        fig.savefig(buffer, format=kind, facecolor="white", **options)
+    return f"image/{kind}", buffer.getvalue()
+
+
+def show(fig: Figure, alt: str, *, photo=False) -> None:
+    """Show a figure in a notebook with a caption, which also stands in the output as alternative text."""
+    from IPython.display import Markdown, display
+
+    kind, data = encode(fig, photo=photo)
+    content = {kind: base64.b64encode(data).decode(), "text/plain": alt}
+    display(content, metadata={kind: {"alt": alt}}, raw=True)
+    display(Markdown(f"*{alt}*"))
+
+
+def to_image(x: Tensor):
+    """An image tensor `(3, H, W)`, bytes or floats in 0..1, as matplotlib wants it: `(H, W, 3)`."""
+    return x.detach().as_subclass(torch.Tensor).permute(1, 2, 0).cpu().numpy()
+
+
+def colour_mask(mask: Tensor, classes) -> Tensor:
+    """Labels `(H, W)` -> `(3, H, W)` uint8 in PASCAL VOC's colours; 255 (ignored) is white."""
+    palette = torch.full((256, 3), 255, dtype=torch.uint8)
+    palette[: len(classes)] = torch.as_tensor(class_colors(classes))
+    return palette[mask.long().cpu()].permute(2, 0, 1)
+
+
+def class_legend(fig, labels, classes) -> None:
+    """Name the classes that occur in words: colours alone are not enough."""
+    colors = torch.as_tensor(class_colors(classes)) / 255
+    handles = [Patch(facecolor=colors[i].tolist(), edgecolor="#444444", label=classes[i]) for i in sorted(labels)]
+    fig.legend(handles=handles, loc="outside lower center", ncols=min(8, len(handles)), frameon=False)
+
+
+def draw_masks(images, rows: dict[str, list], classes, title: str) -> Figure:
+    """Images above, and under each one mask per row: `rows = {"truth": [...], "prediction": [...]}`."""
+    count = len(images)
+    fig, axes = new_figure(1.75 * count + 0.6, 1.75 * (1 + len(rows)) + 0.7, 1 + len(rows), count)
+    labels = set()
+    for i, image in enumerate(images):
+        axes[i].imshow(to_image(image))
+        for j, masks in enumerate(rows.values(), start=1):
+            axes[j * count + i].imshow(to_image(colour_mask(masks[i], classes)), interpolation="nearest")
+            labels |= set(masks[i].unique().tolist()) - {255}
+    for ax, name in zip(axes[::count], ("image", *rows), strict=True):
+        ax.set_ylabel(name)
+    for ax in axes:
+        ax.set(xticks=[], yticks=[])
+        ax.spines[:].set_visible(False)
+    class_legend(fig, labels, classes)
+    fig.suptitle(title)
+    return fig
+
+
+def draw_features(image, features: dict[str, Tensor], title: str) -> Figure:
+    """How strongly each stage answers at each place (mean of |value| over channels), at its own resolution."""
+    fig, axes = new_figure(1.9 * (1 + len(features)), 2.6, 1, 1 + len(features))
+    axes[0].imshow(to_image(image))
+    axes[0].set_title(f"image\n{image.shape[-2]} x {image.shape[-1]} pixels", color=COLORS["input"])
+    for ax, (key, value) in zip(axes[1:], features.items(), strict=True):
+        drawn = ax.imshow(value[0].abs().mean(dim=0).cpu(), cmap="magma", interpolation="nearest")
+        channels, rows, columns = value.shape[1:]
+        ax.set_title(f"{key}\n{channels} channels, {rows} x {columns}", color=COLORS["backbone"])
+        fig.colorbar(drawn, ax=ax, shrink=0.6)
+    for ax in axes:
+        ax.set(xticks=[], yticks=[])
+    fig.suptitle(title)
+    return fig
+
+
+def draw_network(blocks, image_size, title: str, *, image=None, skip=None, brackets=()) -> Figure:
+    """The X-ray of a network, drawn from the shapes its tensors really have.
+
+    Args:
+        blocks: `cost.blocks(model, image_size)`. Height shows the rows of a map, width its channels (both on a log
+            scale); the colour is the role, and under each stands how many input pixels one step covers.
+        image: `(3, H, W)`, drawn at the left.
+        skip: `(from, through, to)` names of blocks on a second path below the first, as a decoder's low-level path.
+        brackets: `(first, last, label)` names of blocks embraced from above, from left to right, line by line.
+    """
+    lower, upper = (-3.15 if skip else -2.0), 1.6 + 0.3 * len(brackets)
+    fig, (ax,) = new_figure(9.2, 0.62 * (upper - lower) + 0.3)
+    side = _height(image_size[0])
+    extent = (0, side, -side / 2, side / 2)
+    if image is not None:
+        ax.imshow(to_image(image), extent=extent, zorder=2)
+    else:
+        ax.add_patch(Rectangle((0, -side / 2), side, side, facecolor="#DDDDDD", edgecolor=COLORS["input"]))
+    _label_block(ax, extent, "image", f"3\n{image_size[0]} x {image_size[1]}", "#666666")
+    place, end = {}, side
+    for block in blocks:
+        width, height = 0.16 * math.log2(block.shape[0] + 1), _height(block.shape[1] if len(block.shape) > 1 else 1)
+        if skip and block.name == skip[1]:
+            left, middle = end - width - 1.2, -2.5  # on the lower path, left of the block it joins
+        else:
+            left, middle = end + 0.55, 0
+            ax.annotate("", (left, 0), (end + 0.04, 0), arrowprops={"arrowstyle": "->", "color": "#666666"})
+            end = left + width
+        extent = (left, left + width, middle - height / 2, middle + height / 2)
+        place[block.name] = extent
+        ax.add_patch(Rectangle((left, extent[2]), width, height, facecolor=COLORS[block.role], zorder=2))
+        under = f"{block.shape[0]}\nscores"
+        if len(block.shape) > 1:
+            rows, columns = block.shape[1:]
+            under = f"{block.shape[0]}\n{rows} x {columns}\nstride {round(image_size[0] / rows)}"
+        _label_block(ax, extent, block.name.replace("_", " "), under, _ink(COLORS[block.role]))
+    if skip:
+        _draw_skip(ax, *(place[name] for name in skip))
+    level, reached = -1, 1e9
+    for first, last, label in brackets:
+        left, right = place[first][0], place[last][1]
+        level, reached = level + (left < reached), right  # a new line where it would cover the one before
+        y = upper - 0.45 - 0.5 * level
+        ax.plot([left, left, right, right], [y - 0.1, y, y, y - 0.1], color="#333333", linewidth=1)
+        ax.text((left + right) / 2, y + 0.04, label, ha="center", va="bottom", fontsize=9)
+    handles = [Patch(color=COLORS[role], label=role) for role in dict.fromkeys(block.role for block in blocks)]
+    ax.legend(handles=handles, loc="lower left", frameon=False)
+    ax.set(xlim=(-0.1, end + 0.3), ylim=(lower, upper))
+    ax.set_title(title)
+    ax.axis("off")
+    return fig
+
+
+def _label_block(ax, extent, name, under, color):
+    left, right, bottom, top = extent
+    middle = (left + right) / 2
+    ax.text(middle, top + 0.06, name, ha="center", va="bottom", color=color, weight="bold", fontsize=8.5)
+    ax.text(middle, bottom - 0.06, under, ha="center", va="top", fontsize=7.5)
+
+
+def _draw_skip(ax, start, through, to):
+    """Down from one block, through another on the lower path, up into a third."""
+    color, text = "#666666", 0.72  # room for the three lines under a block
+    x, y = (start[0] + start[1]) / 2, (through[2] + through[3]) / 2
+    ax.plot([x, x], [start[2] - text, y], color=color, linewidth=1)
+    ax.annotate("", (through[0], y), (x, y), arrowprops={"arrowstyle": "->", "color": color, "shrinkA": 0})
+    end = (to[0] + to[1]) / 2
+    ax.plot([through[1], end], [y, y], color=color, linewidth=1)
+    ax.annotate("", (end, to[2] - text), (end, y), arrowprops={"arrowstyle": "->", "color": color, "shrinkA": 0})
+
+
+def _height(rows: int) -> float:
+    return 0.3 * math.log2(rows + 1)
+
+
+def _ink(color: str) -> str:
+    """A role's colour, dark enough to read as text on white."""
+    return {COLORS["head"]: "#8F6200"}.get(color, color)
+
+
+def draw_costs(costs: dict, title: str) -> Figure:
+    """Parameters and multiply-adds of several models, split into backbone and head: `{label: cost.Cost}`."""
+    fig, axes = new_figure(9.0, 0.42 * len(costs) + 1.2, 1, 2, sharey=True)
+    for ax, column, scale, unit in (
+        (axes[0], 0, 1e6, "million parameters"),
+        (axes[1], 1, 1e9, "billion multiply-adds"),
+    ):
+        for y, cost in enumerate(costs.values()):
+            left = 0.0
+            for role in ("backbone", "head"):
+                value = cost.part(role)[column] / scale
+                ax.barh(y, value, left=left, color=COLORS[role], label=role if y == 0 else None)
+                left += value
+            ax.text(left, y, f" {left:.1f}", va="center", fontsize=8)
+        ax.set_xlabel(unit)
+        ax.margins(x=0.12)
+    axes[0].set_yticks(range(len(costs)), list(costs))
+    axes[0].invert_yaxis()
+    axes[1].legend(frameon=False, loc="best")
+    fig.suptitle(title)
+    return fig
+
+
+def draw_lines(x, lines: dict, title: str, *, xlabel, ylabel, colors=None) -> Figure:
+    """A few curves over the same `x`: `lines = {"with decoder": [...], ...}`, named at their ends."""
+    fig, (ax,) = new_figure(6.4, 3.2)
+    for (name, values), color in zip(lines.items(), colors or list(COLORS.values()), strict=False):
+        ax.plot(x, values, marker="o", markersize=4, color=color)
+        ax.annotate(name, (x[-1], values[-1]), (6, 0), textcoords="offset points", va="center", color=_ink(color))
+    ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
+    ax.margins(x=0.02)
+    ax.grid(alpha=0.25)
+    return fig
+
+
+def draw_errors(image, truth, predictions: dict, band, classes, title: str) -> Figure:
+    """What each model gets wrong, marked in vermilion; outside `band` (bool, `(H, W)`) the picture is dimmed."""
+    fig, axes = new_figure(2.3 * (2 + len(predictions)), 3.1, 1, 2 + len(predictions))
+    axes[0].imshow(to_image(image))
+    axes[0].set_title("image")
+    axes[1].imshow(to_image(colour_mask(truth, classes)), interpolation="nearest")
+    axes[1].set_title("truth")
+    error = torch.tensor([int(COLORS["error"][i : i + 2], 16) for i in (1, 3, 5)], dtype=torch.uint8)
+    for ax, (name, mask) in zip(axes[2:], predictions.items(), strict=True):
+        picture = colour_mask(mask, classes)
+        wrong = (mask != truth) & band
+        picture = torch.where(band, picture, picture // 4 + 176)
+        picture = torch.where(wrong, error[:, None, None], picture)
+        ax.imshow(to_image(picture), interpolation="nearest")
+        ax.set_title(f"{name}\n{100 * wrong.sum() / band.sum().clamp(min=1):.0f} % of the band wrong")
+    for ax in axes:
+        ax.set(xticks=[], yticks=[])
+    labels = set(truth.unique().tolist()).union(*(set(mask.unique().tolist()) for mask in predictions.values()))
+    class_legend(fig, labels - {255}, classes)
+    fig.suptitle(title)
+    return fig

@@ -1,0 +1,177 @@
+"""Training a segmentation model: a plain loop that a person can watch, stop, and go on with."""
+
+import os
+from pathlib import Path
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+from tqdm.auto import tqdm
+
+from deeplab_teach.datasets import segmentation_collate
+from deeplab_teach.device import pick_device
+from deeplab_teach.files import atomic_write
+from deeplab_teach.losses import segmentation_loss
+from deeplab_teach.metrics import confusion_matrix, mean_iou, trimap_target
+from deeplab_teach.models import SegmentationModel
+
+
+@torch.inference_mode()
+def evaluate(
+    model: SegmentationModel, dataset: Dataset, num_classes: int, *, batch_size=16, trimap_width=None
+) -> float:
+    """mIoU of a model over a dataset, in 0..1; with `trimap_width`, over the pixels that near an outline only.
+
+    Args:
+        dataset: gives `(image, target)` with `target["semantic"]`, as `EmojiScenes`.
+        trimap_width: in pixels; `None` for all pixels.
+    """
+    device = next(model.parameters()).device
+    was_training = model.training
+    model.eval()
+    total = torch.zeros(num_classes, num_classes, dtype=torch.int64)
+    for images, labels in DataLoader(dataset, batch_size, collate_fn=segmentation_collate):
+        logits = model(model.backbone.normalize(images.to(device)))
+        if trimap_width is not None:
+            labels = trimap_target(labels, trimap_width)
+        total += confusion_matrix(logits.argmax(dim=1).cpu(), labels, num_classes)
+    model.train(was_training)
+    return mean_iou(total)
+
+
+def train(
+    model: SegmentationModel,
+    train_set: Dataset,
+    val_set: Dataset | None = None,
+    *,
+    num_classes: int,
+    epochs=4,
+    batch_size=8,
+    lr_backbone=6e-4,
+    lr_head=3e-3,
+    weight_decay=0.01,
+    seed=0,
+    device=None,
+    run=None,
+    progress=True,
+) -> list[dict]:
+    """Train with AdamW and a one-cycle learning rate, gentle on the backbone and ten times less so on the head.
+
+    Args:
+        model: trained in place, on `device`; its backbone may hold pretrained weights.
+        train_set, val_set: give `(image, target)` with `target["semantic"]`.
+        num_classes: background included.
+        epochs: passes over `train_set`.
+        seed: of the order of the images and of dropout; the same seed gives the same run on the same computer.
+        device: `"cpu"`, `"cuda"`, `"mps"`; `None` for the best there is.
+        run: a file that holds the state of the run after each epoch. If it is there, training goes on from it:
+            an interrupted run loses at most the epoch it was in, and ends with the same weights as an unbroken one.
+        progress: show a bar with loss and mIoU.
+
+    Returns:
+        One `{"epoch", "loss", "miou"}` per epoch; `miou` is `None` without `val_set`.
+
+    Raises:
+        ValueError: a batch of one image, labels out of range, or a `run` of another model or schedule.
+    """
+    if len(train_set) < 2 or batch_size < 2:
+        raise ValueError(
+            f"training needs batches of 2 images or more, got batch_size={batch_size} and {len(train_set)} images: "
+            "image pooling and batch norm measure a spread, and one value has none."
+        )
+    device = pick_device(device)
+    model.to(device, memory_format=torch.channels_last)  # the layout that CPU and GPU convolve fastest
+    steps = len(train_set) // batch_size or 1
+    optimizer = torch.optim.AdamW(
+        [
+            {"params": model.backbone.parameters(), "lr": lr_backbone},
+            {"params": model.head.parameters(), "lr": lr_head},
+        ],
+        weight_decay=weight_decay,
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, max_lr=[lr_backbone, lr_head], total_steps=max(epochs * steps, 2)
+    )
+    settings = {"epochs": epochs, "steps": steps, "batch_size": batch_size, "seed": seed, "num_classes": num_classes}
+    history = _resume(run, model, optimizer, schedule, settings) if run and Path(run).is_file() else []
+    bar = tqdm(total=epochs * steps, initial=len(history) * steps, disable=not progress, unit="step")
+    for epoch in range(len(history), epochs):
+        generator = torch.Generator().manual_seed(seed * 100_003 + epoch)  # each epoch its own, so that a run can go on
+        torch.manual_seed(seed * 100_003 + epoch)
+        loader = DataLoader(
+            train_set,
+            min(batch_size, len(train_set)),
+            shuffle=True,
+            drop_last=True,
+            generator=generator,
+            collate_fn=segmentation_collate,
+        )
+        model.train()
+        losses = []
+        for images, labels in loader:
+            images = images.to(device, memory_format=torch.channels_last)
+            labels = labels.to(device)
+            loss = segmentation_loss(model(model.backbone.normalize(images)), labels)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            losses.append(loss.detach())
+            bar.set_postfix_str(_status(losses[-20:], history), refresh=False)
+            bar.update()
+        miou = None if val_set is None else evaluate(model, val_set, num_classes)
+        history.append({"epoch": epoch + 1, "loss": torch.stack(losses).mean().item(), "miou": miou})
+        bar.set_postfix_str(_status(losses[-20:], history))
+        if run:
+            _save(run, model, optimizer, schedule, settings, history)
+    bar.close()
+    model.eval()
+    return history
+
+
+def _status(losses, history):
+    text = f"loss {torch.stack(losses).mean():.3f}"
+    return text if not history or history[-1]["miou"] is None else f"{text}, mIoU {100 * history[-1]['miou']:.1f}"
+
+
+def _shapes(state: dict) -> dict:
+    return {key: tuple(value.shape) for key, value in state.items()}
+
+
+def _save(run, model, optimizer, schedule, settings, history):
+    state = {
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "schedule": schedule.state_dict(),
+        "settings": settings,
+        "history": history,
+    }
+    with atomic_write(run) as temporary:
+        torch.save(state, temporary)
+
+
+def _resume(run, model, optimizer, schedule, settings) -> list[dict]:
+    path = os.fspath(run)
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        saved_model, saved_settings = state["model"], state["settings"]
+    except Exception as error:
+        raise ValueError(f"{path} is not the state of a training run ({error}). Delete it to start anew.") from error
+    differing = [
+        f"{key}: {saved_settings.get(key)} there, {value} here"
+        for key, value in settings.items()
+        if saved_settings.get(key) != value
+    ]
+    if _shapes(saved_model) != _shapes(model.state_dict()):
+        raise ValueError(
+            f"the run in {path} was of another architecture: its parameters have other names or shapes than this "
+            "model's. Build the same model to go on with it, or give another file for a new run."
+        )
+    if differing:
+        raise ValueError(
+            f"the run in {path} had other settings ({'; '.join(differing)}), so going on with it would be neither run. "
+            "Use the same settings, or give another file for a new run."
+        )
+    model.load_state_dict(saved_model)
+    optimizer.load_state_dict(state["optimizer"])
+    schedule.load_state_dict(state["schedule"])
+    return state["history"]

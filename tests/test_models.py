@@ -1,0 +1,218 @@
+"""Where backbone meets head: building by name, resizing, predicting."""
+
+import pytest
+import torch
+from helpers import SIZES, on_meta, random_features
+from torch import nn
+
+from deeplab_teach.backbones import BACKBONES, mobilenet_v2
+from deeplab_teach.features import Backbone, FeatureSpec
+from deeplab_teach.heads import HEADS, DeepLabV3PlusHead
+from deeplab_teach.models import (
+    ImageClassifier,
+    SegmentationModel,
+    build_model,
+    imagenet_classifier,
+    is_deeplabv3plus,
+    predict_classes,
+    predict_mask,
+)
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+@pytest.mark.parametrize("head", ["fcn", "deeplabv3plus"])
+def test_every_dense_model_answers_at_the_size_of_its_input(backbone, head):
+    model = on_meta(build_model, backbone, head, 7)
+    assert isinstance(model, SegmentationModel)
+    for size in SIZES[:3]:
+        assert model(torch.empty(2, 3, *size, device="meta")).shape == (2, 7, *size)
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_every_classifier_answers_once_per_image(backbone):
+    model = on_meta(build_model, backbone, "classification", 7)
+    assert isinstance(model, ImageClassifier)
+    assert model(torch.empty(3, 3, 71, 46, device="meta")).shape == (3, 7)
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_the_default_output_stride(head):
+    assert on_meta(build_model, "resnet18", head, 3).backbone.feature_specs["c5"].stride == (
+        32 if head == "classification" else 16
+    )
+    assert on_meta(build_model, "resnet18", head, 3, output_stride=8).backbone.feature_specs["c5"].stride == 8
+
+
+def test_head_options_arrive():
+    head = on_meta(build_model, "mobilenet_v2", "deeplabv3plus", 3, channels=96, atrous_rates=(2, 4, 6)).head
+    assert head.classifier.in_channels == 96
+    assert [conv[0].dilation[0] for conv in list(head.aspp.convs)[1:4]] == [2, 4, 6]
+
+
+class Painter(Backbone):
+    """A backbone without weights: the image's own red channel, on a grid of stride 4."""
+
+    def __init__(self):
+        super().__init__()
+        self.name = "painter"
+        self.feature_specs = {"c2": FeatureSpec(1, 4)}
+        self.anchor = nn.Parameter(torch.zeros(1))
+
+    def forward(self, x):
+        return {"c2": nn.functional.avg_pool2d(x[:, :1], 4, ceil_mode=True)}
+
+
+class Same(nn.Module):
+    def forward(self, features):
+        return torch.cat([features["c2"], -features["c2"]], dim=1)
+
+
+def test_the_resize_is_bilinear_to_the_inputs_size_without_aligned_corners():
+    """At 97 a factor would give 100; aligned corners would shift what is seen by up to two pixels."""
+    model = SegmentationModel(Painter(), Same())
+    x = torch.rand(1, 3, 97, 66)
+    logits = model(x)
+    coarse = nn.functional.avg_pool2d(x[:, :1], 4, ceil_mode=True)
+    expected = nn.functional.interpolate(coarse, size=(97, 66), mode="bilinear", align_corners=False)
+    torch.testing.assert_close(logits[:, :1], expected)
+    # In words: a pixel half way between two centres gets their mean. Rows 5 and 6 lie about the point 4*1.5 = 6.0.
+    middle = (logits[0, 0, 39, 10] + logits[0, 0, 40, 10]) / 2
+    flat = SegmentationModel(Painter(), Same())(torch.full((1, 3, 97, 66), 0.3))
+    assert torch.allclose(flat[:, 0], torch.tensor(0.3)) and middle.isfinite()
+
+
+def test_predict_mask_normalises_and_takes_the_best_class():
+    model = SegmentationModel(Painter(), Same()).train()
+    images = torch.zeros(2, 3, 16, 16)
+    images[0, 0] = 0.6  # above ImageNet's mean of red, 0.485: positive once normalised, so class 0
+    images[1, 0] = 0.4  # below it: class 1; without normalising both would be class 0
+    masks = predict_mask(model, images)
+    assert masks.shape == (2, 16, 16) and masks.dtype == torch.int64
+    assert (masks[0] == 0).all() and (masks[1] == 1).all()
+
+
+def modes(model):
+    return [module.training for module in model.modules()]
+
+
+def break_the_head(model):
+    """From here on the forward fails half way."""
+    model.head.register_forward_pre_hook(lambda *args: (_ for _ in ()).throw(RuntimeError("broken")))
+
+
+@pytest.mark.parametrize("frozen_backbone", [False, True])
+@pytest.mark.parametrize("training", [False, True])
+def test_predicting_leaves_every_module_in_the_mode_it_was(training, frozen_backbone):
+    for head, predict in (
+        ("deeplabv3", lambda model: predict_mask(model, torch.rand(1, 3, 33, 33))),
+        ("classification", lambda model: predict_classes(model, torch.rand(3, 300, 260))),
+    ):
+        model = build_model("mobilenet_v2", head, 3).train(training)
+        if frozen_backbone:
+            model.backbone.eval()
+        before = modes(model)
+        statistics = {key: value.clone() for key, value in model.state_dict().items()}
+        predict(model)
+        assert modes(model) == before
+        assert all(torch.equal(value, statistics[key]) for key, value in model.state_dict().items())
+        break_the_head(model)
+        with pytest.raises(RuntimeError, match="broken"):
+            predict(model)
+        assert modes(model) == before
+
+
+def test_predicting_works_in_eval_mode_even_when_the_model_trains():
+    """A batch of one through image pooling: in train mode that is an error."""
+    model = build_model("mobilenet_v2", "deeplabv3plus", 3).train()
+    images = torch.rand(1, 3, 65, 46)
+    mask = predict_mask(model, images)
+    assert mask.shape == (1, 65, 46)
+    assert torch.equal(mask, predict_mask(model.eval(), images))
+    assert not mask.requires_grad
+
+
+def test_predict_classes_gives_the_likeliest_first():
+    model = build_model("mobilenet_v2", "classification", 9).train()
+    nn.init.normal_(model.head.classifier.weight)
+    image = torch.rand(3, 260, 300)
+    best = predict_classes(model, image, top=3)
+    every = predict_classes(model, image, top=9)
+    assert best == every[:3] and len({index for index, _ in every}) == 9
+    probabilities = [p for _, p in every]
+    assert probabilities == sorted(probabilities, reverse=True) and sum(probabilities) == pytest.approx(1.0, abs=1e-5)
+    assert all(isinstance(index, int) and isinstance(p, float) for index, p in every)
+
+
+def test_predict_classes_of_a_model_with_few_classes():
+    assert len(predict_classes(build_model("resnet18", "classification", 2), torch.rand(3, 256, 256))) == 2
+
+
+def test_predict_classes_reads_the_middle_of_the_image():
+    model = build_model("mobilenet_v2", "classification", 3)
+    seen = {}
+    model.backbone.register_forward_pre_hook(lambda module, args: seen.update(x=args[0]))
+    image = torch.zeros(3, 512, 1024)
+    image[:, 32:480, 288:736] = 1.0  # at half size: the middle 224x224 of 256x512
+    predict_classes(model, image)
+    white = model.backbone.normalize(torch.ones(3, 1, 1))
+    assert seen["x"].shape == (1, 3, 224, 224)
+    torch.testing.assert_close(seen["x"][0, :, 2:-2, 2:-2], white.expand(3, 220, 220), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_imagenet_classifiers_have_a_thousand_classes(name):
+    assert on_meta(imagenet_classifier, name).head.classifier.out_features == 1000
+
+
+def test_the_head_decides_what_is_deeplabv3plus():
+    for backbone in ("mobilenet_v2", "resnet18"):
+        assert is_deeplabv3plus(on_meta(build_model, backbone, "deeplabv3plus", 3))
+        for head in ("deeplabv3", "fcn", "linear", "classification"):
+            assert not is_deeplabv3plus(on_meta(build_model, backbone, head, 3))
+    head = on_meta(DeepLabV3PlusHead, mobilenet_v2().feature_specs, 3)
+    assert not is_deeplabv3plus(head), "a head without a backbone is no model"
+
+
+# --- bad input
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (("resnet19", "fcn", 3), "unknown backbone 'resnet19'; there are: mobilenet_v2, .*resnet50"),
+        ((None, "fcn", 3), "unknown backbone None; there are: mobilenet_v2"),
+        (("resnet18", "unet", 3), "unknown head 'unet'; there are: classification, .*deeplabv3plus"),
+        (("resnet18", "fcn", 0), "num_classes must be 1 or more, got 0"),
+        (("resnet18", "fcn", -1), "num_classes must be 1 or more, got -1"),
+    ],
+)
+def test_names_and_numbers_that_cannot_be(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        build_model(*arguments)
+
+
+@pytest.mark.parametrize("wrong", [0, 1, 7, 64, "16"])
+@pytest.mark.parametrize("head", ["fcn", "classification"])
+def test_an_impossible_output_stride_is_not_replaced_by_the_default(wrong, head):
+    with pytest.raises(ValueError, match=rf"\(8, 16, 32\), got {wrong!r}"):
+        build_model("resnet18", head, 3, output_stride=wrong)
+
+
+def test_an_option_the_head_does_not_have():
+    with pytest.raises(ValueError, match="'fcn' has no option atrous_rates, separable; it has: high, channels, dropout"):
+        build_model("resnet18", "fcn", 3, atrous_rates=(1,), separable=True, channels=8)
+    with pytest.raises(ValueError, match="low_level='c9'.*c2"), torch.device("meta"):
+        build_model("resnet18", "deeplabv3plus", 3, low_level="c9")
+
+
+def test_imagenet_classifier_of_an_unknown_backbone():
+    with pytest.raises(ValueError, match="unknown backbone 'vgg99'"):
+        imagenet_classifier("vgg99")
+
+
+def test_a_model_of_ones_own_parts():
+    """Any backbone that keeps the contract, any head built from its specs: nothing is registered anywhere."""
+    backbone = Painter()
+    model = SegmentationModel(backbone, HEADS["deeplabv3"](backbone.feature_specs, 4, high="c2", channels=8)).eval()
+    assert model(torch.rand(1, 3, 21, 34)).shape == (1, 4, 21, 34)
+    assert model.head(random_features(backbone.feature_specs)).shape[1] == 4
