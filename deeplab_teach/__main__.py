@@ -2,7 +2,11 @@
 
 import argparse
 import sys
+from contextlib import suppress
 from pathlib import Path
+
+# Rates 2, 4, 6 instead of 6, 12, 18: the map of a 160 pixel scene at stride 16 is 10 by 10.
+LESSON_OPTIONS = [("channels", 96), ("atrous_rates", [2, 4, 6])]
 
 
 def doctor(args):
@@ -23,10 +27,14 @@ def train(args):
 
     from deeplab_teach.checkpoint import save_model
     from deeplab_teach.datasets import LESSON_CLASSES, EmojiScenes
-    from deeplab_teach.models import build_model
+    from deeplab_teach.models import SegmentationModel, build_model
     from deeplab_teach.train import evaluate, train
     from deeplab_teach.weights import load_weights
 
+    if args.out.suffix != ".safetensors":
+        raise ValueError(f"--out must end in .safetensors, got {args.out}.")
+    if args.options is None:
+        args.options = LESSON_OPTIONS if args.head in ("deeplabv3", "deeplabv3plus") else []
     num_classes = len(LESSON_CLASSES)
     recipe = {
         "model": {
@@ -34,14 +42,19 @@ def train(args):
             "head": args.head,
             "num_classes": num_classes,
             "output_stride": args.output_stride,
-            **args.options,
+            **dict(args.options),
         },
         "classes": list(LESSON_CLASSES),
         "size": args.size,
         "command": " ".join(["python -m deeplab_teach", *sys.argv[1:]]),
     }
     torch.manual_seed(args.seed)
-    model = build_model(**recipe["model"])
+    try:
+        model = build_model(**recipe["model"])
+    except TypeError as error:  # such as a word where a number belongs
+        raise ValueError(f"--option: {args.head} cannot be built with {dict(args.options)} ({error}).") from error
+    if not isinstance(model, SegmentationModel):
+        raise ValueError(f"the head {args.head!r} gives no mask, and scenes are to be segmented: take another head.")
     if not args.scratch:
         load_weights(model.backbone, download=True)
     scenes = {"size": args.size, "seed": args.seed}
@@ -103,13 +116,23 @@ def predict(args):
 
 
 def _option(text):
-    """`channels=96` -> ("channels", 96); `atrous_rates=2,4,6` -> ("atrous_rates", [2, 4, 6])."""
+    """`channels=96` -> ("channels", 96); `atrous_rates=2,4,6` -> ("atrous_rates", [2, 4, 6]); `2,` is a list of one."""
     key, equals, value = text.partition("=")
     if not equals:
         raise argparse.ArgumentTypeError(f"{text!r} should read NAME=VALUE, for example channels=96")
+    values = [_value(word) for word in value.split(",") if word]
+    return key, values[0] if len(values) == 1 and "," not in value else values
+
+
+def _value(word):
+    """A number, true or false, or the word itself, such as the name of a feature map."""
     known = {"true": True, "false": False}
-    values = [known[v.lower()] if v.lower() in known else int(v) if v.isdigit() else v for v in value.split(",") if v]
-    return key, values[0] if len(values) == 1 else values
+    if word.lower() in known:
+        return known[word.lower()]
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(word)
+    return word
 
 
 def parser():
@@ -127,7 +150,14 @@ def parser():
     command.add_argument("--backbone", default="mobilenet_v2")
     command.add_argument("--head", default="deeplabv3plus")
     command.add_argument("--output-stride", type=int, default=16)
-    command.add_argument("--option", dest="options", type=_option, action="append", metavar="NAME=VALUE")
+    command.add_argument(
+        "--option",
+        dest="options",
+        type=_option,
+        action="append",
+        metavar="NAME=VALUE",
+        help="of the head, may be repeated; for the DeepLab heads the default is channels=96 and atrous_rates=2,4,6",
+    )
     command.add_argument("--scratch", action="store_true", help="do not start from ImageNet weights")
     command.add_argument("--augment", action="store_true", help="vary light and colours")
     command.add_argument("--scenes", type=int, default=1600, help="scenes in one epoch")
@@ -155,13 +185,14 @@ def parser():
 
 def main(argv=None) -> int:
     args = parser().parse_args(argv)
-    if hasattr(args, "options"):
-        args.options = dict(args.options or [("channels", 96), ("atrous_rates", [2, 4, 6])])
     try:
         return args.run(args) or 0
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("stopped; `train` with the same options goes on after the last whole epoch", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":

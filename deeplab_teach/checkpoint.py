@@ -49,8 +49,11 @@ def load_model(source, *, device="cpu"):
         raise ValueError(f"{path} is not a whole safetensors file ({error}); train or download it again.") from error
     if "recipe" not in metadata:
         raise ValueError(f"{path} holds weights but no recipe of a model: it was not written by this project.")
-    recipe = json.loads(metadata["recipe"])
-    model = build_model(**recipe["model"])
+    try:
+        recipe = json.loads(metadata["recipe"])
+        model = build_model(**recipe["model"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"the recipe in {path} builds no model of this course: {error}") from error
     fill(model, state, f"the weights in {path}")  # float16 values are widened to the model's float32 here
     return model.to(device).eval(), recipe
 

@@ -59,11 +59,13 @@ def run_on_meta(model: nn.Module, image_size, hook) -> None:
         handles.append(module.register_forward_hook(lambda m, inputs, output, name=name: hook(name, m, output)))
     state = {**dict(model.named_parameters()), **dict(model.named_buffers())}
     on_meta = {key: torch.empty_like(value, device="meta") for key, value in state.items()}
+    dtype = next((p.dtype for p in model.parameters()), None)  # a model in half precision takes such images
+    image = torch.empty(1, 3, *image_size, device="meta", dtype=dtype)
     training = [module for module in model.modules() if module.training]
     model.eval()
     try:
         with torch.no_grad():
-            functional_call(model, on_meta, torch.empty(1, 3, *image_size, device="meta"))
+            functional_call(model, on_meta, image)
     finally:
         for handle in handles:
             handle.remove()

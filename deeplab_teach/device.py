@@ -16,6 +16,8 @@ def pick_device(wanted: str | None = None) -> torch.device:
         there.insert(0, "cuda")
     if wanted is None:
         return torch.device(there[0])
-    if wanted.split(":")[0] not in there:
-        raise ValueError(f"device {wanted!r} is not available here; there are: {', '.join(there)}.")
+    kind, _, number = str(wanted).partition(":")
+    count = torch.cuda.device_count() if kind == "cuda" else 1
+    if kind not in there or (number and not (number.isdigit() and int(number) < count)):
+        raise ValueError(f"device {str(wanted)!r} is not available here; there are: {', '.join(there)}.")
     return torch.device(wanted)

@@ -1,6 +1,7 @@
 """Things to play with: a thin shell of ipywidgets around the drawing functions of `plots`."""
 
 import html
+from functools import cache
 
 import ipywidgets as widgets
 import torch
@@ -12,6 +13,7 @@ from deeplab_teach.heads import HEADS
 from deeplab_teach.layers import OUTPUT_STRIDES
 from deeplab_teach.metrics import trimap_band
 from deeplab_teach.models import build_model, predict_mask
+from deeplab_teach.xray import draw_network
 
 
 def play(draw, *, photo=False, **controls) -> widgets.VBox:
@@ -32,7 +34,9 @@ def play(draw, *, photo=False, **controls) -> widgets.VBox:
         try:
             fig, sentence = draw(**{name: control.value for name, control in controls.items()})
             picture.value = plots.encode(fig, photo=photo)[1]
+            picture.layout.display = None
         except ValueError as error:
+            picture.layout.display = "none"  # the last picture would belong to another choice
             sentence = f"This combination does not exist: {error}"
         caption.value = f"<p style='line-height:1.4'>{html.escape(sentence)}</p>"
 
@@ -57,7 +61,7 @@ def draw_swap(backbone="mobilenet_v2", head="deeplabv3plus", output_stride=16, i
     cost = count(model, size)
     head_of = model.head
     skip = (head_of.low_level, "low_level_project", "decoder") if hasattr(head_of, "low_level") else None
-    fig = plots.draw_network(blocks(model, size), size, f"{backbone} under {head}", skip=skip)
+    fig = draw_network(blocks(model, size), size, f"{backbone} under {head}", skip=skip)
     (bp, bm), (hp, hm) = cost.part("backbone"), cost.part("head")
     spec = model.backbone.feature_specs[head_of.high]
     out = f"{classes} scores" if head == "classification" else f"{classes} score maps of {size[0]} x {size[1]}"
@@ -82,26 +86,32 @@ def swap_parts() -> widgets.VBox:
     )
 
 
-def borders(models: dict, scenes, classes) -> widgets.VBox:
-    """Lesson 07: where do models err near outlines? `models = {"with decoder": model, ...}`."""
-    cache = {}
+def draw_borders(models: dict, scenes, classes):
+    """`draw(scene, width)`: where does each of `models = {"with decoder": model, ...}` err near outlines?"""
+
+    @cache  # each model runs once per scene, not once per move of the other slider
+    def predictions(scene):
+        image, target = scenes[scene]
+        x = image.as_subclass(torch.Tensor)[None].float() / 255
+        truth = target["semantic"].as_subclass(torch.Tensor)
+        return image, truth, {name: predict_mask(model, x)[0].cpu() for name, model in models.items()}
 
     def draw(scene, width):
-        if scene not in cache:  # each model runs once per scene, not once per move of the other slider
-            image, target = scenes[scene]
-            x = image.as_subclass(torch.Tensor)[None].float() / 255
-            cache[scene] = image, target["semantic"], {name: predict_mask(m, x)[0] for name, m in models.items()}
-        image, truth, predictions = cache[scene]
-        truth = truth.as_subclass(torch.Tensor)
+        image, truth, masks = predictions(scene)
         band = trimap_band(truth, width)
-        fig = plots.draw_errors(image, truth, predictions, band, classes, f"Within {width} pixels of an outline")
-        wrong = {name: 100 * ((mask != truth) & band).sum() / band.sum() for name, mask in predictions.items()}
+        fig = plots.draw_errors(image, truth, masks, band, classes, f"Within {width} pixels of an outline")
+        wrong = {name: 100 * ((mask != truth) & band).sum() / band.sum() for name, mask in masks.items()}
         shares = ", ".join(f"{name} {share:.0f} %" for name, share in wrong.items())
         return fig, f"Scene {scene}. Wrong pixels (vermilion) within {width} pixels of an outline: {shares}."
 
+    return draw
+
+
+def borders(models: dict, scenes, classes) -> widgets.VBox:
+    """Lesson 07: move through scenes and widths of the band, and see the errors of each model."""
     return play(
-        draw,
+        draw_borders(models, scenes, classes),
         photo=True,
         scene=widgets.IntSlider(value=0, min=0, max=len(scenes) - 1, continuous_update=False, **_label("scene")),
-        width=widgets.IntSlider(value=2, min=1, max=12, continuous_update=False, **_label("band, pixels")),
+        width=widgets.IntSlider(value=3, min=1, max=12, continuous_update=False, **_label("band, pixels")),
     )

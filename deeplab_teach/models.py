@@ -107,7 +107,7 @@ def is_deeplabv3plus(model: nn.Module) -> bool:
 
 
 @contextmanager
-def _evaluating(model):
+def evaluating(model):
     """Eval mode inside the block; then every module as it was, so that a frozen batch norm stays frozen."""
     training = [module for module in model.modules() if module.training]
     model.eval()
@@ -122,7 +122,7 @@ def _evaluating(model):
 def predict_mask(model: SegmentationModel, images: Tensor) -> Tensor:
     """Label of each pixel, for images `(N, 3, H, W)` in 0..1 -> `(N, H, W)` int64. Normalises as the backbone needs."""
     device = next(model.parameters()).device
-    with _evaluating(model):
+    with evaluating(model):
         return model(model.backbone.normalize(images.to(device))).argmax(dim=1)
 
 
@@ -136,7 +136,7 @@ def predict_classes(model: ImageClassifier, image: Tensor, top: int = 5) -> list
 
     crop = T.center_crop(T.resize(image, 256, antialias=True), 224)
     device = next(model.parameters()).device
-    with _evaluating(model):
+    with evaluating(model):
         scores = model(model.backbone.normalize(crop[None].to(device)))[0].softmax(dim=0)
     best = scores.topk(min(top, len(scores)))
     return list(zip(best.indices.tolist(), best.values.tolist(), strict=True))

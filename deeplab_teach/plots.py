@@ -1,16 +1,16 @@
-"""Every figure's drawing function. One palette, one look; matplotlib only.
+"""Every figure's drawing function but the X-ray's (`xray`). One palette, one look; matplotlib only.
 
 A `draw_...` function takes data and gives a figure; `show` puts it into a lesson with its alternative text.
 """
 
 import base64
 import io
-import math
+import textwrap
 
 import matplotlib.pyplot as plt
 import torch
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch, Rectangle
+from matplotlib.patches import Patch
 from torch import Tensor
 
 from deeplab_teach.datasets import class_colors
@@ -37,7 +37,7 @@ def new_figure(width=8.0, height=3.0, rows=1, columns=1, **options) -> tuple[Fig
 
 def encode(fig: Figure, *, photo=False) -> tuple[str, bytes]:
     """A figure as `(MIME type, bytes)`: JPEG where photographs fill it, PNG for diagrams."""
-    kind, options = ("jpeg", {"pil_kwargs": {"quality": 88}}) if photo else ("png", {})
+    kind, options = ("jpeg", {"pil_kwargs": {"quality": 80}}) if photo else ("png", {})
     buffer = io.BytesIO()
     with plt.rc_context(STYLE):
         fig.savefig(buffer, format=kind, facecolor="white", **options)
@@ -66,11 +66,22 @@ def colour_mask(mask: Tensor, classes) -> Tensor:
     return palette[mask.long().cpu()].permute(2, 0, 1)
 
 
+def ink(color: str) -> str:
+    """A role's colour, dark enough to read as text on white."""
+    return {COLORS["head"]: "#8F6200"}.get(color, color)
+
+
 def class_legend(fig, labels, classes) -> None:
     """Name the classes that occur in words: colours alone are not enough."""
     colors = torch.as_tensor(class_colors(classes)) / 255
     handles = [Patch(facecolor=colors[i].tolist(), edgecolor="#444444", label=classes[i]) for i in sorted(labels)]
-    fig.legend(handles=handles, loc="outside lower center", ncols=min(8, len(handles)), frameon=False)
+    columns = max(1, min(8, len(handles), int(fig.get_figwidth() / 1.2)))
+    fig.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False)
+
+
+def set_title(fig, title: str) -> None:
+    """The figure's title, on as many lines as its width asks for."""
+    fig.suptitle(textwrap.fill(title, int(10 * fig.get_figwidth())))
 
 
 def draw_masks(images, rows: dict[str, list], classes, title: str) -> Figure:
@@ -89,7 +100,19 @@ def draw_masks(images, rows: dict[str, list], classes, title: str) -> Figure:
         ax.set(xticks=[], yticks=[])
         ax.spines[:].set_visible(False)
     class_legend(fig, labels, classes)
-    fig.suptitle(title)
+    set_title(fig, title)
+    return fig
+
+
+def draw_labelled(images, labels: list[str], title: str) -> Figure:
+    """Images in a row, each with what a classifier says of it underneath."""
+    fig, axes = new_figure(2.6 * len(images), 4.0, 1, len(images))
+    for ax, image, label in zip(axes, images, labels, strict=True):
+        ax.imshow(to_image(image))
+        ax.set(xticks=[], yticks=[])
+        ax.spines[:].set_visible(False)
+        ax.set_xlabel(label)
+    set_title(fig, title)
     return fig
 
 
@@ -97,7 +120,7 @@ def draw_features(image, features: dict[str, Tensor], title: str) -> Figure:
     """How strongly each stage answers at each place (mean of |value| over channels), at its own resolution."""
     fig, axes = new_figure(1.9 * (1 + len(features)), 2.6, 1, 1 + len(features))
     axes[0].imshow(to_image(image))
-    axes[0].set_title(f"image\n{image.shape[-2]} x {image.shape[-1]} pixels", color=COLORS["input"])
+    axes[0].set_title(f"image\n{image.shape[-2]} x {image.shape[-1]}", color=COLORS["input"])
     for ax, (key, value) in zip(axes[1:], features.items(), strict=True):
         drawn = ax.imshow(value[0].abs().mean(dim=0).cpu(), cmap="magma", interpolation="nearest")
         channels, rows, columns = value.shape[1:]
@@ -105,88 +128,8 @@ def draw_features(image, features: dict[str, Tensor], title: str) -> Figure:
         fig.colorbar(drawn, ax=ax, shrink=0.6)
     for ax in axes:
         ax.set(xticks=[], yticks=[])
-    fig.suptitle(title)
+    set_title(fig, title)
     return fig
-
-
-def draw_network(blocks, image_size, title: str, *, image=None, skip=None, brackets=()) -> Figure:
-    """The X-ray of a network, drawn from the shapes its tensors really have.
-
-    Args:
-        blocks: `cost.blocks(model, image_size)`. Height shows the rows of a map, width its channels (both on a log
-            scale); the colour is the role, and under each stands how many input pixels one step covers.
-        image: `(3, H, W)`, drawn at the left.
-        skip: `(from, through, to)` names of blocks on a second path below the first, as a decoder's low-level path.
-        brackets: `(first, last, label)` names of blocks embraced from above, from left to right, line by line.
-    """
-    lower, upper = (-3.15 if skip else -2.0), 1.6 + 0.3 * len(brackets)
-    fig, (ax,) = new_figure(9.2, 0.62 * (upper - lower) + 0.3)
-    side = _height(image_size[0])
-    extent = (0, side, -side / 2, side / 2)
-    if image is not None:
-        ax.imshow(to_image(image), extent=extent, zorder=2)
-    else:
-        ax.add_patch(Rectangle((0, -side / 2), side, side, facecolor="#DDDDDD", edgecolor=COLORS["input"]))
-    _label_block(ax, extent, "image", f"3\n{image_size[0]} x {image_size[1]}", "#666666")
-    place, end = {}, side
-    for block in blocks:
-        width, height = 0.16 * math.log2(block.shape[0] + 1), _height(block.shape[1] if len(block.shape) > 1 else 1)
-        if skip and block.name == skip[1]:
-            left, middle = end - width - 1.2, -2.5  # on the lower path, left of the block it joins
-        else:
-            left, middle = end + 0.55, 0
-            ax.annotate("", (left, 0), (end + 0.04, 0), arrowprops={"arrowstyle": "->", "color": "#666666"})
-            end = left + width
-        extent = (left, left + width, middle - height / 2, middle + height / 2)
-        place[block.name] = extent
-        ax.add_patch(Rectangle((left, extent[2]), width, height, facecolor=COLORS[block.role], zorder=2))
-        under = f"{block.shape[0]}\nscores"
-        if len(block.shape) > 1:
-            rows, columns = block.shape[1:]
-            under = f"{block.shape[0]}\n{rows} x {columns}\nstride {round(image_size[0] / rows)}"
-        _label_block(ax, extent, block.name.replace("_", " "), under, _ink(COLORS[block.role]))
-    if skip:
-        _draw_skip(ax, *(place[name] for name in skip))
-    level, reached = -1, 1e9
-    for first, last, label in brackets:
-        left, right = place[first][0], place[last][1]
-        level, reached = level + (left < reached), right  # a new line where it would cover the one before
-        y = upper - 0.45 - 0.5 * level
-        ax.plot([left, left, right, right], [y - 0.1, y, y, y - 0.1], color="#333333", linewidth=1)
-        ax.text((left + right) / 2, y + 0.04, label, ha="center", va="bottom", fontsize=9)
-    handles = [Patch(color=COLORS[role], label=role) for role in dict.fromkeys(block.role for block in blocks)]
-    ax.legend(handles=handles, loc="lower left", frameon=False)
-    ax.set(xlim=(-0.1, end + 0.3), ylim=(lower, upper))
-    ax.set_title(title)
-    ax.axis("off")
-    return fig
-
-
-def _label_block(ax, extent, name, under, color):
-    left, right, bottom, top = extent
-    middle = (left + right) / 2
-    ax.text(middle, top + 0.06, name, ha="center", va="bottom", color=color, weight="bold", fontsize=8.5)
-    ax.text(middle, bottom - 0.06, under, ha="center", va="top", fontsize=7.5)
-
-
-def _draw_skip(ax, start, through, to):
-    """Down from one block, through another on the lower path, up into a third."""
-    color, text = "#666666", 0.72  # room for the three lines under a block
-    x, y = (start[0] + start[1]) / 2, (through[2] + through[3]) / 2
-    ax.plot([x, x], [start[2] - text, y], color=color, linewidth=1)
-    ax.annotate("", (through[0], y), (x, y), arrowprops={"arrowstyle": "->", "color": color, "shrinkA": 0})
-    end = (to[0] + to[1]) / 2
-    ax.plot([through[1], end], [y, y], color=color, linewidth=1)
-    ax.annotate("", (end, to[2] - text), (end, y), arrowprops={"arrowstyle": "->", "color": color, "shrinkA": 0})
-
-
-def _height(rows: int) -> float:
-    return 0.3 * math.log2(rows + 1)
-
-
-def _ink(color: str) -> str:
-    """A role's colour, dark enough to read as text on white."""
-    return {COLORS["head"]: "#8F6200"}.get(color, color)
 
 
 def draw_costs(costs: dict, title: str) -> Figure:
@@ -208,7 +151,7 @@ def draw_costs(costs: dict, title: str) -> Figure:
     axes[0].set_yticks(range(len(costs)), list(costs))
     axes[0].invert_yaxis()
     axes[1].legend(frameon=False, loc="best")
-    fig.suptitle(title)
+    set_title(fig, title)
     return fig
 
 
@@ -217,7 +160,7 @@ def draw_lines(x, lines: dict, title: str, *, xlabel, ylabel, colors=None) -> Fi
     fig, (ax,) = new_figure(6.4, 3.2)
     for (name, values), color in zip(lines.items(), colors or list(COLORS.values()), strict=False):
         ax.plot(x, values, marker="o", markersize=4, color=color)
-        ax.annotate(name, (x[-1], values[-1]), (6, 0), textcoords="offset points", va="center", color=_ink(color))
+        ax.annotate(name, (x[-1], values[-1]), (6, 0), textcoords="offset points", va="center", color=ink(color))
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
     ax.margins(x=0.02)
     ax.grid(alpha=0.25)
@@ -243,5 +186,5 @@ def draw_errors(image, truth, predictions: dict, band, classes, title: str) -> F
         ax.set(xticks=[], yticks=[])
     labels = set(truth.unique().tolist()).union(*(set(mask.unique().tolist()) for mask in predictions.values()))
     class_legend(fig, labels - {255}, classes)
-    fig.suptitle(title)
+    set_title(fig, title)
     return fig

@@ -12,29 +12,27 @@ from deeplab_teach.device import pick_device
 from deeplab_teach.files import atomic_write
 from deeplab_teach.losses import segmentation_loss
 from deeplab_teach.metrics import confusion_matrix, mean_iou, trimap_target
-from deeplab_teach.models import SegmentationModel
+from deeplab_teach.models import SegmentationModel, evaluating
 
 
 @torch.inference_mode()
 def evaluate(
     model: SegmentationModel, dataset: Dataset, num_classes: int, *, batch_size=16, trimap_width=None
 ) -> float:
-    """mIoU of a model over a dataset, in 0..1; with `trimap_width`, over the pixels that near an outline only.
+    """mIoU of a model over a dataset, in 0..1; with `trimap_width`, only over the pixels that lie near an outline.
 
     Args:
         dataset: gives `(image, target)` with `target["semantic"]`, as `EmojiScenes`.
         trimap_width: in pixels; `None` for all pixels.
     """
     device = next(model.parameters()).device
-    was_training = model.training
-    model.eval()
     total = torch.zeros(num_classes, num_classes, dtype=torch.int64)
-    for images, labels in DataLoader(dataset, batch_size, collate_fn=segmentation_collate):
-        logits = model(model.backbone.normalize(images.to(device)))
-        if trimap_width is not None:
-            labels = trimap_target(labels, trimap_width)
-        total += confusion_matrix(logits.argmax(dim=1).cpu(), labels, num_classes)
-    model.train(was_training)
+    with evaluating(model):
+        for images, labels in DataLoader(dataset, batch_size, collate_fn=segmentation_collate):
+            logits = model(model.backbone.normalize(images.to(device)))
+            if trimap_width is not None:
+                labels = trimap_target(labels, trimap_width)
+            total += confusion_matrix(logits.argmax(dim=1).cpu(), labels, num_classes)
     return mean_iou(total)
 
 
@@ -71,13 +69,15 @@ def train(
         One `{"epoch", "loss", "miou"}` per epoch; `miou` is `None` without `val_set`.
 
     Raises:
-        ValueError: a batch of one image, labels out of range, or a `run` of another model or schedule.
+        ValueError: no epoch, a batch of one image, labels out of range, or a `run` of another model or schedule.
     """
     if len(train_set) < 2 or batch_size < 2:
         raise ValueError(
             f"training needs batches of 2 images or more, got batch_size={batch_size} and {len(train_set)} images: "
             "image pooling and batch norm measure a spread, and one value has none."
         )
+    if epochs < 1:
+        raise ValueError(f"epochs must be 1 or more, got {epochs}.")
     device = pick_device(device)
     model.to(device, memory_format=torch.channels_last)  # the layout that CPU and GPU convolve fastest
     steps = len(train_set) // batch_size or 1
@@ -92,6 +92,7 @@ def train(
         optimizer, max_lr=[lr_backbone, lr_head], total_steps=max(epochs * steps, 2)
     )
     settings = {"epochs": epochs, "steps": steps, "batch_size": batch_size, "seed": seed, "num_classes": num_classes}
+    settings |= {"lr_backbone": lr_backbone, "lr_head": lr_head, "weight_decay": weight_decay}
     history = _resume(run, model, optimizer, schedule, settings) if run and Path(run).is_file() else []
     bar = tqdm(total=epochs * steps, initial=len(history) * steps, disable=not progress, unit="step")
     for epoch in range(len(history), epochs):
@@ -137,9 +138,15 @@ def _shapes(state: dict) -> dict:
     return {key: tuple(value.shape) for key, value in state.items()}
 
 
+def _strides(model) -> dict:
+    """Stride and dilation of each convolution: the same parameters at another output stride are another model."""
+    return {name: (m.stride, m.dilation) for name, m in model.named_modules() if isinstance(m, torch.nn.Conv2d)}
+
+
 def _save(run, model, optimizer, schedule, settings, history):
     state = {
         "model": model.state_dict(),
+        "strides": _strides(model),
         "optimizer": optimizer.state_dict(),
         "schedule": schedule.state_dict(),
         "settings": settings,
@@ -153,18 +160,28 @@ def _resume(run, model, optimizer, schedule, settings) -> list[dict]:
     path = os.fspath(run)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-        saved_model, saved_settings = state["model"], state["settings"]
-    except Exception as error:
-        raise ValueError(f"{path} is not the state of a training run ({error}). Delete it to start anew.") from error
-    differing = [
-        f"{key}: {saved_settings.get(key)} there, {value} here"
-        for key, value in settings.items()
-        if saved_settings.get(key) != value
-    ]
-    if _shapes(saved_model) != _shapes(model.state_dict()):
+        saved_model, strides, saved_settings = dict(state["model"]), state.get("strides"), dict(state["settings"])
+        shapes = _shapes(saved_model)
+        optimizer_state, schedule_state, history = state["optimizer"], state["schedule"], list(state["history"])
+    except Exception as error:  # bytes that are no file of PyTorch's raise anything
         raise ValueError(
-            f"the run in {path} was of another architecture: its parameters have other names or shapes than this "
-            "model's. Build the same model to go on with it, or give another file for a new run."
+            f"{path} is not the state of a training run, or is damaged ({type(error).__name__}). "
+            "Delete it to start anew, or give another file."
+        ) from error
+    differing = [
+        f"{key}: {saved_settings[key]} there, {value} here"
+        for key, value in settings.items()
+        if saved_settings.get(key, value) != value
+    ]
+    other = None
+    if shapes != _shapes(model.state_dict()):
+        other = "names or shapes of parameters"
+    elif strides not in (None, _strides(model)):
+        other = "strides or dilations"
+    if other:
+        raise ValueError(
+            f"the run in {path} was of another architecture: it has other {other} than this model. "
+            "Build the same model to go on with it, or give another file for a new run."
         )
     if differing:
         raise ValueError(
@@ -172,6 +189,6 @@ def _resume(run, model, optimizer, schedule, settings) -> list[dict]:
             "Use the same settings, or give another file for a new run."
         )
     model.load_state_dict(saved_model)
-    optimizer.load_state_dict(state["optimizer"])
-    schedule.load_state_dict(state["schedule"])
-    return state["history"]
+    optimizer.load_state_dict(optimizer_state)
+    schedule.load_state_dict(schedule_state)
+    return history

@@ -1,4 +1,4 @@
-"""What several test files use: batch norms that hide nothing, and a way to compare tensors that cannot pass by accident."""
+"""What several test files use: batch norms that hide nothing, and comparisons that cannot pass by accident."""
 
 import math
 

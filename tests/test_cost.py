@@ -20,17 +20,22 @@ def pytorch_counts(model, size):
     return flops // 2  # it counts a multiplication and an addition as two
 
 
-@pytest.mark.parametrize("head", HEADS)
-@pytest.mark.parametrize("backbone", BACKBONES)
+# Every pair, but for ResNet-101, which is ResNet-50 with more blocks and takes its time even on the meta device.
+PAIRS = [(b, h) for b in BACKBONES for h in HEADS if b != "resnet101" or h == "deeplabv3plus"]
+
+
+@pytest.mark.parametrize("backbone, head", PAIRS)
 def test_equals_pytorchs_counter(backbone, head):
     model = on_meta(build_model, backbone, head, 21)
     assert count(model, (65, 97)).multiply_adds == pytorch_counts(model, (65, 97))
 
 
-@pytest.mark.parametrize("options", [{"separable": True}, {"atrous_rates": ()}, {"extra_conv": True}, {"channels": 96}])
-@pytest.mark.parametrize("output_stride", [8, 32])
+@pytest.mark.parametrize(
+    "output_stride, options",
+    [(8, {"separable": True}), (8, {"atrous_rates": ()}), (32, {"extra_conv": True}), (32, {"channels": 96})],
+)
 def test_equals_pytorchs_counter_for_other_heads_and_strides(options, output_stride):
-    model = on_meta(build_model, "mobilenet_v2", "deeplabv3", 21, output_stride=output_stride, **options)
+    model = on_meta(build_model, "resnet18", "deeplabv3", 21, output_stride=output_stride, **options)
     assert count(model, (71, 46)).multiply_adds == pytorch_counts(model, (71, 46))
 
 

@@ -30,6 +30,7 @@ ORDER = (
     "speed",
     "papers",
     "plots",
+    "xray",
     "explore",
     "check",
     "doctor",

@@ -38,7 +38,8 @@ def iou_by_sets(prediction, target, num_classes):
 @pytest.mark.parametrize("ignored", [0.0, 0.2])
 def test_confusion_and_iou_against_counting(num_classes, ignored):
     target = random_labels(num_classes, ignored=ignored, seed=1)
-    prediction = torch.where(torch.rand(target.shape) < 0.6, target.clamp(max=num_classes - 1), random_labels(num_classes))
+    right = torch.rand(target.shape) < 0.6
+    prediction = target.clamp(max=num_classes - 1).where(right, random_labels(num_classes))
     confusion = confusion_matrix(prediction, target, num_classes)
     assert torch.equal(confusion, count_pairs(prediction, target, num_classes))
     assert not torch.equal(confusion, confusion.T), "rows and columns could be swapped"

@@ -24,7 +24,7 @@ from deeplab_teach.models import (
 def test_every_dense_model_answers_at_the_size_of_its_input(backbone, head):
     model = on_meta(build_model, backbone, head, 7)
     assert isinstance(model, SegmentationModel)
-    for size in SIZES[:3]:
+    for size in SIZES if backbone == "resnet18" else SIZES[-1:]:
         assert model(torch.empty(2, 3, *size, device="meta")).shape == (2, 7, *size)
 
 
@@ -75,10 +75,6 @@ def test_the_resize_is_bilinear_to_the_inputs_size_without_aligned_corners():
     coarse = nn.functional.avg_pool2d(x[:, :1], 4, ceil_mode=True)
     expected = nn.functional.interpolate(coarse, size=(97, 66), mode="bilinear", align_corners=False)
     torch.testing.assert_close(logits[:, :1], expected)
-    # In words: a pixel half way between two centres gets their mean. Rows 5 and 6 lie about the point 4*1.5 = 6.0.
-    middle = (logits[0, 0, 39, 10] + logits[0, 0, 40, 10]) / 2
-    flat = SegmentationModel(Painter(), Same())(torch.full((1, 3, 97, 66), 0.3))
-    assert torch.allclose(flat[:, 0], torch.tensor(0.3)) and middle.isfinite()
 
 
 def test_predict_mask_normalises_and_takes_the_best_class():
@@ -199,7 +195,8 @@ def test_an_impossible_output_stride_is_not_replaced_by_the_default(wrong, head)
 
 
 def test_an_option_the_head_does_not_have():
-    with pytest.raises(ValueError, match="'fcn' has no option atrous_rates, separable; it has: high, channels, dropout"):
+    allowed = "it has: high, channels, dropout"
+    with pytest.raises(ValueError, match=f"'fcn' has no option atrous_rates, separable; {allowed}"):
         build_model("resnet18", "fcn", 3, atrous_rates=(1,), separable=True, channels=8)
     with pytest.raises(ValueError, match="low_level='c9'.*c2"), torch.device("meta"):
         build_model("resnet18", "deeplabv3plus", 3, low_level="c9")

@@ -202,7 +202,7 @@ _OTHERS |= {_PACKAGE, os.path.dirname(os.path.dirname(os.path.abspath(torch.__fi
 
 
 def _is_learners(filename: str) -> bool:
-    if filename.startswith(("<frozen", "<eval_with_key", "<__array_function__")):
-        return False
+    if filename.startswith("<"):  # no file: code that was typed in, or that Python or PyTorch made
+        return not filename.startswith(("<frozen", "<eval_with_key", "<__array_function__"))
     path = os.path.abspath(filename)
     return not any(path.startswith(folder + os.sep) for folder in _OTHERS)

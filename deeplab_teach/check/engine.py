@@ -75,7 +75,7 @@ class Exercise:
             with isolated():
                 self.examine(answer)
         except NotAttempted as reason:
-            return Verdict(NOT_ATTEMPTED, f"not attempted: {reason}.\nStuck? check.{self.name}.hint()")
+            return Verdict(NOT_ATTEMPTED, f"not attempted ({reason}).\nStuck? check.{self.name}.hint()")
         except Wrong as mistake:
             return Verdict(WRONG, f"wrong. {mistake}")
         except Exception as error:

@@ -47,9 +47,11 @@ def _examine_decoder(answer):
 
 def _compare(head, reference, features):
     calls, given = {}, copied(features)
-    failure, logits = None, None
+    failure = logits = None
     hooks = [
-        getattr(head, name).register_forward_pre_hook(lambda _, inputs, name=name: calls.update({name: inputs[0]}))
+        getattr(head, name).register_forward_pre_hook(
+            lambda _, inputs, name=name: calls.update({name: [*inputs, None][0]})
+        )
         for name in PARTS
     ]
     try:
@@ -107,7 +109,7 @@ def _explain_error(error, head, steps, calls) -> str | None:
             "put them side by side along the channels instead."
         )
     into, raw = calls.get("decoder"), head.low_level_project[0].in_channels
-    if into is None or into.dim() != 4 or into.shape[1] == CHANNELS + LOW_CHANNELS:
+    if not isinstance(into, Tensor) or into.dim() != 4 or into.shape[1] == CHANNELS + LOW_CHANNELS:
         return None
     width = into.shape[1]
     if width == CHANNELS:
@@ -133,20 +135,14 @@ def _mistakes(reference, features, steps, calls, logits):
         # Running the parts again is safe: evaluation changes nothing, and training uses the batch at hand.
         return reference.classifier(reference.decoder(torch.cat(maps, dim=1)))
 
+    for sentence, how in (
+        ("You resize with `align_corners=True`; the course never does.", {"mode": "bilinear", "align_corners": True}),
+        ("You resize to the nearest value, which makes steps; the paper resizes bilinearly.", {"mode": "nearest"}),
+        ("You resize bicubically; the paper resizes bilinearly.", {"mode": "bicubic"}),
+    ):
+        yield sentence, finish(F.interpolate(high, size=size, **how), low)
     yield (
-        "You resize with `align_corners=True`; the course resizes with `align_corners=False` everywhere.",
-        finish(F.interpolate(high, size=size, mode="bilinear", align_corners=True), low),
-    )
-    yield (
-        "You resize to the nearest value, which makes steps; the paper resizes bilinearly.",
-        finish(F.interpolate(high, size=size, mode="nearest"), low),
-    )
-    yield (
-        "You resize bicubically; the paper resizes bilinearly.",
-        finish(F.interpolate(high, size=size, mode="bicubic", align_corners=False), low),
-    )
-    yield (
-        "You join the two maps in the other order: ASPP's channels come first. A convolution knows its inputs by place.",
+        "You join the maps in the other order: ASPP's channels come first. Convolutions know their inputs by place.",
         finish(low, up),
     )
     yield "Zeros stand where the early map should be: the outlines never arrive.", finish(up, torch.zeros_like(low))
@@ -176,8 +172,7 @@ def _mistakes(reference, features, steps, calls, logits):
             "`SegmentationModel`'s work, the same for every head.",
             logits,
         )
-    for name in (name for name in PARTS if name not in calls):
-        yield f"Your forward pass never calls {PARTS[name]}.", logits
+    yield from ((f"Your forward pass never calls {PARTS[name]}.", logits) for name in PARTS if name not in calls)
 
 
 def _require_gradients(head, features):
