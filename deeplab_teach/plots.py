@@ -122,7 +122,7 @@ def draw_features(image, features: dict[str, Tensor], title: str) -> Figure:
     axes[0].imshow(to_image(image))
     axes[0].set_title(f"image\n{image.shape[-2]} x {image.shape[-1]}", color=COLORS["input"])
     for ax, (key, value) in zip(axes[1:], features.items(), strict=True):
-        drawn = ax.imshow(value[0].abs().mean(dim=0).cpu(), cmap="magma", interpolation="nearest")
+        drawn = ax.imshow(value[0].detach().abs().mean(dim=0).cpu().numpy(), cmap="magma", interpolation="nearest")
         channels, rows, columns = value.shape[1:]
         ax.set_title(f"{key}\n{channels} channels, {rows} x {columns}", color=COLORS["backbone"])
         fig.colorbar(drawn, ax=ax, shrink=0.6)

@@ -94,37 +94,37 @@ def train(
     settings = {"epochs": epochs, "steps": steps, "batch_size": batch_size, "seed": seed, "num_classes": num_classes}
     settings |= {"lr_backbone": lr_backbone, "lr_head": lr_head, "weight_decay": weight_decay}
     history = _resume(run, model, optimizer, schedule, settings) if run and Path(run).is_file() else []
-    bar = tqdm(total=epochs * steps, initial=len(history) * steps, disable=not progress, unit="step")
-    for epoch in range(len(history), epochs):
-        generator = torch.Generator().manual_seed(seed * 100_003 + epoch)  # each epoch its own, so that a run can go on
-        torch.manual_seed(seed * 100_003 + epoch)
-        loader = DataLoader(
-            train_set,
-            min(batch_size, len(train_set)),
-            shuffle=True,
-            drop_last=True,
-            generator=generator,
-            collate_fn=segmentation_collate,
-        )
-        model.train()
-        losses = []
-        for images, labels in loader:
-            images = images.to(device, memory_format=torch.channels_last)
-            labels = labels.to(device)
-            loss = segmentation_loss(model(model.backbone.normalize(images)), labels)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-            losses.append(loss.detach())
-            bar.set_postfix_str(_status(losses[-20:], history), refresh=False)
-            bar.update()
-        miou = None if val_set is None else evaluate(model, val_set, num_classes)
-        history.append({"epoch": epoch + 1, "loss": torch.stack(losses).mean().item(), "miou": miou})
-        bar.set_postfix_str(_status(losses[-20:], history))
-        if run:
-            _save(run, model, optimizer, schedule, settings, history)
-    bar.close()
+    with tqdm(total=epochs * steps, initial=len(history) * steps, disable=not progress, unit="step") as bar:
+        for epoch in range(len(history), epochs):
+            own_seed = seed * 100_003 + epoch  # each epoch its own, so that a run can go on
+            generator = torch.Generator().manual_seed(own_seed)
+            torch.manual_seed(own_seed)
+            loader = DataLoader(
+                train_set,
+                min(batch_size, len(train_set)),
+                shuffle=True,
+                drop_last=True,
+                generator=generator,
+                collate_fn=segmentation_collate,
+            )
+            model.train()
+            losses = []
+            for images, labels in loader:
+                images = images.to(device, memory_format=torch.channels_last)
+                labels = labels.to(device)
+                loss = segmentation_loss(model(model.backbone.normalize(images)), labels)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                schedule.step()
+                losses.append(loss.detach())
+                bar.set_postfix_str(_status(losses[-20:], history), refresh=False)
+                bar.update()
+            miou = None if val_set is None else evaluate(model, val_set, num_classes)
+            history.append({"epoch": epoch + 1, "loss": torch.stack(losses).mean().item(), "miou": miou})
+            bar.set_postfix_str(_status(losses[-20:], history))
+            if run:
+                _save(run, model, optimizer, schedule, settings, history)
     model.eval()
     return history
 

