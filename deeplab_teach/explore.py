@@ -100,7 +100,7 @@ def draw_borders(models: dict, scenes, classes):
         image, truth, masks = predictions(scene)
         band = trimap_band(truth, width)
         fig = plots.draw_errors(image, truth, masks, band, classes, f"Within {width} pixels of an outline")
-        wrong = {name: 100 * ((mask != truth) & band).sum() / band.sum() for name, mask in masks.items()}
+        wrong = {name: 100 * ((mask != truth) & band).sum() / band.sum().clamp(min=1) for name, mask in masks.items()}
         shares = ", ".join(f"{name} {share:.0f} %" for name, share in wrong.items())
         return fig, f"Scene {scene}. Wrong pixels (vermilion) within {width} pixels of an outline: {shares}."
 

@@ -84,6 +84,12 @@ def swapped_parts(model):
     return nn.Sequential(*layers[-2:]), nn.Sequential(*layers[:-2])
 
 
+@wrong("split", "flatten after it, not before")
+def flattened_too_early(model):
+    layers = list(model.children())
+    return nn.Sequential(*layers[:-2]), nn.Sequential(nn.Flatten(), *layers[-2:])
+
+
 @wrong("split", "freshly built layers have learnt nothing")
 def fresh_model(model):
     from torchvision.models import resnet18
@@ -191,6 +197,26 @@ class Literal320(Tiny):
     def __init__(self, feature_specs, num_classes):
         nn.Module.__init__(self)
         self.conv = nn.Conv2d(320, num_classes, 1)
+
+
+@wrong("tiny_head", "are its first two arguments swapped")
+class SwappedArguments(Tiny):
+    def __init__(self, feature_specs, num_classes):
+        nn.Module.__init__(self)
+        self.conv = nn.Conv2d(num_classes, feature_specs["c5"].channels, 1)
+
+
+@wrong("tiny_head", "`features` is a dictionary of maps")
+class WholeDictionary(Tiny):
+    def forward(self, features):
+        return self.conv(features)
+
+
+@wrong("tiny_head", "`feature_specs` is a dictionary")
+class SpecsByAttribute(Tiny):
+    def __init__(self, feature_specs, num_classes):
+        nn.Module.__init__(self)
+        self.conv = nn.Conv2d(feature_specs.c5.channels, num_classes, 1)
 
 
 @wrong("tiny_head", "a literal 2048 channels: it broke on a backbone whose `c5` has 320")

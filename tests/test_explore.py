@@ -1,14 +1,13 @@
 """The widgets: every control swept through its callback; the picture follows, and the sentence under it fits."""
 
 import html
-import itertools
 import re
 
 import ipywidgets as widgets
 import pytest
 import torch
 
-from deeplab_teach import explore, plots
+from deeplab_teach import cost, explore, plots
 from deeplab_teach.backbones import BACKBONES
 from deeplab_teach.datasets import EmojiScenes
 from deeplab_teach.explore import borders, draw_swap, play, swap_parts
@@ -20,6 +19,21 @@ from deeplab_teach.metrics import trimap_band
 def coarse_pictures(monkeypatch):
     """What is drawn is tested elsewhere: here it is drawn small, which is fast."""
     monkeypatch.setitem(plots.STYLE, "figure.dpi", 40)
+
+
+@pytest.fixture(autouse=True)
+def one_run_per_model(monkeypatch):
+    """`count` and `blocks` each run the same model on the meta device: here the second replays the first."""
+    last, really = [None, None, []], cost.run_on_meta
+
+    def run_on_meta(model, image_size, hook):
+        if last[0] is not model or last[1] != image_size:
+            last[:] = model, image_size, []
+            really(model, image_size, lambda *call: last[2].append(call))
+        for call in last[2]:
+            hook(*call)
+
+    monkeypatch.setattr(cost, "run_on_meta", run_on_meta)
 
 
 def sentence_of(box):
@@ -93,7 +107,7 @@ def test_other_errors_are_not_hidden():
 @pytest.mark.parametrize(("photo", "start"), [(False, b"\x89PNG"), (True, b"\xff\xd8\xff")])
 def test_the_format_of_the_picture(photo, start):
     box = play(lambda value: (figure_of(value), "A line."), photo=photo, value=widgets.IntSlider(value=1))
-    assert box.picture.value.startswith(start)
+    assert bytes(box.picture.value).startswith(start)
     assert box.picture.format == ("jpeg" if photo else "png")
 
 
@@ -107,25 +121,144 @@ def pairs():
             yield backbone, head
 
 
-def test_every_backbone_under_every_head(monkeypatch):
-    """Every pair through the callbacks, and every output stride on the way."""
+def test_every_backbone_under_every_head():
     box = swap_parts()
     controls = box.controls
     assert (controls["backbone"].options, controls["head"].options) == (tuple(BACKBONES), tuple(HEADS))
-    assert list(controls["output_stride"].options) == [32, 16, 8]
     controls["backbone"].value, controls["head"].value = next(pairs())
-    seen, pictures, last = set(), {}, (box.picture.value, box.caption.value)
-    for (backbone, head), output_stride in zip(pairs(), itertools.cycle((16, 8, 32)), strict=False):
-        with controls["output_stride"].hold_trait_notifications():
-            pass
+    pictures = {}
+    for backbone, head in pairs():
         controls["backbone"].value, controls["head"].value = backbone, head
-        seen.add((backbone, head))
         text = sentence_of(box)
-        assert shown(box) and text.startswith(f"{backbone} gives the head "), text
+        assert shown(box) and text.startswith(f"{backbone} gives the head ") and " channels at stride 16." in text
         assert f"({HEADS[head].__name__})" in text
-        assert "Answer: 1000 scores." in text if head == "classification" else "21 score maps of 160 x 160." in text
+        assert text.endswith("1000 scores." if head == "classification" else "21 score maps of 160 x 160.")
         pictures[backbone, head] = box.picture.value
-        del output_stride
-    assert len(seen) == len(BACKBONES) * len(HEADS)
+    assert len(pictures) == len(BACKBONES) * len(HEADS)
     assert len(set(pictures.values())) == len(pictures), "each pair has its own picture"
-    assert last
+
+
+def test_every_output_stride_and_size():
+    box = swap_parts()
+    controls = box.controls
+    controls["head"].value = "linear"
+    controls["backbone"].value = "resnet18"  # the quickest
+    assert sorted(controls["output_stride"].options) == [8, 16, 32]
+    pictures, costs = [], []
+    for output_stride in controls["output_stride"].options:  # 32, 16, 8
+        controls["output_stride"].value = output_stride
+        assert f"512 channels at stride {output_stride}." in sentence_of(box)
+        pictures.append(box.picture.value)
+        costs.append(float(re.search(r"weights, ([\d.]+) billion", sentence_of(box))[1]))
+    assert len(set(pictures)) == 3 and costs == sorted(set(costs)), "a denser map costs more"
+    slider, pictures = controls["image_side"], []
+    sides = range(slider.min, slider.max + 1, slider.step)
+    assert len(sides) > 10
+    for side in sides:
+        slider.value = side
+        assert sentence_of(box).endswith(f"21 score maps of {side} x {side}.")
+        pictures.append(box.picture.value)
+    assert len(set(pictures)) == len(sides)
+
+
+def test_the_sentence_says_what_the_model_is():
+    _, sentence = draw_swap("resnet50", "classification", 32, 224)
+    assert sentence.startswith("resnet50 gives the head 2048 channels at stride 32.")
+    assert "Backbone: 23.5 million weights, 4.09 billion multiply-adds." in sentence
+    assert "Head (ClassificationHead): 2.0 million" in sentence  # 25.6 million in all, as published
+
+
+def test_an_impossible_choice_is_a_sentence(monkeypatch):
+    def without_dilation(**options):
+        raise ValueError("alexnet cannot be dilated.")
+
+    monkeypatch.setitem(BACKBONES, "alexnet", without_dilation)
+    box = swap_parts()
+    box.controls["backbone"].value = "alexnet"
+    assert sentence_of(box) == "This combination does not exist: alexnet cannot be dilated." and not shown(box)
+    box.controls["backbone"].value = "resnet18"
+    assert shown(box) and sentence_of(box).startswith("resnet18 gives")
+
+
+# ------------------------------------------------------------------------------------------------- lesson 07
+
+
+@pytest.fixture
+def scenes():
+    return EmojiScenes(3, split="test", size=64)
+
+
+@pytest.fixture
+def runs(monkeypatch, scenes):
+    """Models that only shift the truth, and the list of what was run."""
+    truths = {scenes[i][0].float().div(255).sum().item(): scenes[i][1]["semantic"] for i in range(len(scenes))}
+    runs = []
+
+    def predict(model, images):
+        key = images.sum().item()
+        truth = next(mask for total, mask in truths.items() if total == pytest.approx(key, rel=1e-6))
+        runs.append((model, key))
+        return truth.as_subclass(torch.Tensor)[None].roll(model, 1)
+
+    monkeypatch.setattr(explore, "predict_mask", predict)
+    return runs
+
+
+def test_borders_swept(scenes, runs):
+    box = borders({"with decoder": 1, "without": 4}, scenes, scenes.classes)
+    scene, width = box.controls["scene"], box.controls["width"]
+    assert (scene.min, scene.max) == (0, 2), "every scene can be chosen, and none that is not there"
+    pictures = {(scene.value, width.value): box.picture.value}
+    for i in (1, 2, 0):
+        scene.value = i
+        for w in range(width.min, width.max + 1) if i == 0 else (1, 5, 12):
+            width.value = w
+            text = sentence_of(box)
+            truth = scenes[i][1]["semantic"].as_subclass(torch.Tensor)
+            band = trimap_band(truth, w)
+            shares = [100 * ((truth.roll(n, 0) != truth) & band).sum().item() / band.sum().item() for n in (1, 4)]
+            assert text.startswith(f"Scene {i}. ") and f"within {w} pixels of an outline" in text
+            assert text.endswith(f": with decoder {shares[0]:.0f} %, without {shares[1]:.0f} %.")
+            pictures[i, w] = box.picture.value
+    assert len(set(pictures.values())) == len(pictures), "each choice has its own picture"
+    assert len(pictures) == 12 + 6
+    assert len(runs) == len(set(runs)) == 2 * 3, "each model runs once per scene"
+
+
+def test_borders_of_one_scene_without_an_outline(runs, monkeypatch, scenes):
+    image, target = scenes[0]
+    target["semantic"] = target["semantic"] * 0
+    monkeypatch.setattr(explore, "predict_mask", lambda model, images: torch.zeros(1, 64, 64, dtype=torch.int64))
+    box = borders({"model": 1}, [(image, target)], scenes.classes)
+    assert sentence_of(box).endswith("model 0 %.")
+
+
+def test_borders_leaves_the_models_in_their_mode(scenes):
+    model = explore.build_model("resnet18", "linear", len(scenes.classes)).train()
+    box = borders({"untrained": model}, scenes, scenes.classes)
+    assert shown(box) and model.training
+
+
+# ------------------------------------------------------------------------------------------------- old ipywidgets
+
+
+def test_nothing_that_ipywidgets_7_lacks(scenes, runs):
+    """Colab has ipywidgets 7.7: only these widgets, and of their traits only these, which it knows too."""
+    known = {
+        widgets.Dropdown: {"description", "style", "layout", "options", "value"},
+        widgets.SelectionSlider: {"description", "style", "layout", "options", "value"},
+        widgets.IntSlider: {"description", "style", "layout", "value", "min", "max", "step", "continuous_update"},
+    }
+    for box in (swap_parts(), borders({"model": 1}, scenes, scenes.classes)):
+        for control in box.controls.values():
+            fresh = type(control)(options=[1]) if "options" in known[type(control)] else type(control)()
+            private = {"comm", "keys", "log"}
+            changed = {
+                name
+                for name in control.trait_names()
+                if not name.startswith("_") and name not in private and getattr(control, name) != getattr(fresh, name)
+            }
+            assert changed - {"index", "label"} <= known[type(control)], changed
+        assert type(box.picture) is widgets.Image and type(box.caption) is widgets.HTML
+        assert list(box.children[1:]) == [box.picture, box.caption]
+        assert list(box.children[0].children) == list(box.controls.values())

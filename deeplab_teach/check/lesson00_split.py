@@ -135,6 +135,8 @@ def _require_scores(model, x, features, head):
         scores = attempt("head(backbone(x))", head, features.clone())
     except Raised as raised:
         channels, places = features.shape[1], features.shape[2:].numel()
+        if not into_fc and "dimension" in str(raised.error):
+            raise raised.named("The average needs rows and columns: flatten after it, not before.") from None
         if into_fc == [(channels, 1, 1)]:
             sentence = "After the average an image is a (C, 1, 1) block, but `fc` wants a row of C: flatten in between."
             raise raised.named(sentence) from None

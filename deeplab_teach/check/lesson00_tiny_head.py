@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from deeplab_teach.check.attempt import Wrong, attempt, build, own_module_class
+from deeplab_teach.check.attempt import Raised, Wrong, attempt, build, own_module_class
 from deeplab_teach.check.compare import copied, copy_weights, require_same, require_untouched, same
 from deeplab_teach.check.engine import Exercise
 from deeplab_teach.features import FeatureSpec
@@ -26,14 +26,33 @@ def _examine_tiny_head(answer):
         features = {
             key: torch.randn(2, spec.channels, *(n * 16 // spec.stride for n in size)) for key, spec in specs.items()
         }
-        head = build(answer, BUILD, dict(specs), num_classes)
+        head = _build(answer, dict(specs), num_classes)
         _explain_widths(head, specs, num_classes)
         given = copied(features)
-        logits = attempt(RUN, head.eval(), given)
+        logits = _run(head.eval(), given)
         require_untouched(features, given, "its input `features`")
         _explain_layers(head, logits, size)
         _compare_tiny(head, specs, num_classes, features, logits)
         _require_gradient(head, features)
+
+
+def _build(answer, specs, num_classes):
+    try:
+        return build(answer, BUILD, specs, num_classes)
+    except Raised as raised:
+        if "'dict' object has no attribute" in str(raised.error):
+            raise raised.named("`feature_specs` is a dictionary: look up a map by its key, in brackets.") from None
+        raise
+
+
+def _run(head, features):
+    try:
+        return attempt(RUN, head, features)
+    except Raised as raised:
+        if isinstance(raised.error, TypeError) and "dict" in str(raised.error):
+            sentence = "`features` is a dictionary of maps, and your layer got all of it: look up the one it reads."
+            raise raised.named(sentence) from None
+        raise
 
 
 def _weights(head):
@@ -50,6 +69,8 @@ def _explain_widths(head, specs, num_classes):
         others = [key for key, spec in specs.items() if spec.channels == read]
         if others:
             raise Wrong(f"Your head is built for the {read} channels of `{others[0]}`; the deepest map is `c5`.")
+        if (made, read) == (due, num_classes):
+            raise Wrong("Your convolution takes in `num_classes` channels: are its first two arguments swapped?")
         if read == specs["c5"].stride:
             raise Wrong("Your head takes the stride of `c5` for its number of channels.")
         raise Wrong(
@@ -145,7 +166,7 @@ tiny_head = Exercise(
     stub='''class TinyHead(nn.Module):
     """One 1x1 convolution that classifies each position of `c5`.
 
-    feature_specs: what the backbone declares, such as {"c5": FeatureSpec(channels=320, stride=32)}.
+    feature_specs: what the backbone declares, such as {"c5": FeatureSpec(channels=320, stride=16)}.
     forward(features) -> raw scores (N, num_classes, h, w).
     """
 
