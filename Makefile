@@ -93,6 +93,7 @@ test: $(READY)
 
 lint: $(VENV)/.installed
 	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
 
 notebooks: $(READY)
 	@$(PY) tests/execute_notebooks.py $(NAMES)
