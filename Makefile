@@ -89,7 +89,7 @@ lab: $(READY)
 # One call for the unit tests and every lesson; `--nbval` runs each cell and compares what it prints.
 test: $(READY)
 	@$(PY) -m pytest tests $(wildcard notebooks) --nbval --nbval-current-env \
-	  --nbval-sanitize-with tests/nbval_sanitize.cfg --nbval-cell-timeout=600 $(PYTEST_ARGS)
+	  --nbval-sanitize-with tests/nbval_sanitize.cfg --nbval-cell-timeout=1800 $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed
 	@$(PY) -m ruff check .

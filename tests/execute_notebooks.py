@@ -37,7 +37,7 @@ def run(notebook, folder):
     """
     client = NotebookClient(
         notebook,
-        timeout=600,
+        timeout=1800,
         kernel_name="python3",
         record_timing=False,
         store_widget_state=True,  # nbclient needs it for Output widgets; tidy() drops it

@@ -61,7 +61,7 @@ class MBConv(nn.Module):
         self._bn1 = _batch_norm(hidden)
         self._project_conv = nn.Conv2d(hidden, out_channels, 1, bias=False)
         self._bn2 = _batch_norm(out_channels)
-        self.relu = nn.ReLU6()
+        self.relu = nn.ReLU6(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
         out = self.relu(self._bn0(self._expand_conv(x))) if self.expands else x  # (N, hidden, H, W)
@@ -92,7 +92,7 @@ class EfficientNetLite(Backbone):
         strides = running_strides(plan)
         self._conv_stem = Conv2dSame(3, 32, 3, stride=2, bias=False)
         self._bn0 = _batch_norm(32)
-        self.relu = nn.ReLU6()
+        self.relu = nn.ReLU6(inplace=True)
         self._blocks = nn.ModuleList()
         specs, in_channels = [], 32
         for i, (t, c, n, _, k) in enumerate(TABLE, start=1):

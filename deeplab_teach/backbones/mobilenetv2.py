@@ -31,7 +31,7 @@ def _conv_bn_relu6(in_channels, out_channels, kernel_size=3, *, stride=1, groups
     return nn.Sequential(
         nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding, dilation=rate, groups=groups, bias=False),
         nn.BatchNorm2d(out_channels),
-        nn.ReLU6(),
+        nn.ReLU6(inplace=True),
     )
 
 

@@ -41,7 +41,7 @@ class ClassificationHead(nn.Module):
             self.conv = nn.Sequential(
                 nn.Conv2d(channels, hidden_channels, 1, bias=False),
                 nn.BatchNorm2d(hidden_channels, eps=bn_eps),
-                nn.ReLU6(),
+                nn.ReLU6(inplace=True),
             )
             channels = hidden_channels
         self.dropout = nn.Dropout(dropout)
