@@ -81,7 +81,7 @@ def swap_parts() -> widgets.VBox:
         head=widgets.Dropdown(options=list(HEADS), value="deeplabv3plus", **_label("head")),
         output_stride=widgets.SelectionSlider(options=OUTPUT_STRIDES[::-1], value=16, **_label("output stride")),
         image_side=widgets.IntSlider(
-            value=160, min=96, max=512, step=32, continuous_update=False, **_label("image side, pixels")
+            value=160, min=96, max=512, step=32, continuous_update=False, **_label("image side, px")
         ),
     )
 
