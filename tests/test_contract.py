@@ -1,8 +1,7 @@
 """The one contract: what a backbone declares is what it gives, for every backbone, output stride and size."""
 
-import dataclasses
-
 import copy
+import dataclasses
 
 import pytest
 import torch
