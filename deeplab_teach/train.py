@@ -52,7 +52,7 @@ def train(
     run=None,
     progress=True,
 ) -> list[dict]:
-    """Train with AdamW and a one-cycle learning rate, gentle on the backbone and ten times less so on the head.
+    """Train with AdamW and a one-cycle learning rate, five times gentler on the backbone than on the head.
 
     Args:
         model: trained in place, on `device`; its backbone may hold pretrained weights.
