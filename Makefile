@@ -17,9 +17,6 @@ TORCHVISION := 0.29.1
 
 export JUPYTER_PREFER_ENV_PATH := 1
 export UV_HTTP_TIMEOUT ?= 300
-# PyTorch's threads sleep while they wait for each other. By default they spin, which on a computer that does something
-# else besides makes training many times slower.
-export OMP_WAIT_POLICY ?= PASSIVE
 # A shell prepared for other work must not change what the lessons import or how they draw.
 unexport PYTHONPATH PYTHONHOME MPLBACKEND VIRTUAL_ENV
 
