@@ -68,7 +68,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/.created
 	  install -e '.[dev]'
 	@touch $@
 
-$(VENV)/.weights: deeplab_teach/weights.py $(VENV)/.installed
+$(VENV)/.weights: deeplab_teach/weights/table.py $(VENV)/.installed
 	@$(PY) -m deeplab_teach get-weights
 	@touch $@
 

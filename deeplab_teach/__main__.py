@@ -1,4 +1,4 @@
-"""The command line: `python -m deeplab_teach doctor | get-weights | train | evaluate | predict`."""
+"""The command line: `python -m deeplab_teach doctor | get-weights | train | evaluate | predict | papers`."""
 
 import argparse
 import sys
@@ -25,6 +25,7 @@ def get_weights(args):
 def train(args):
     import torch
 
+    from deeplab_teach.backbones import FIXED_STRIDES
     from deeplab_teach.checkpoint import save_model
     from deeplab_teach.datasets import LESSON_CLASSES, EmojiScenes
     from deeplab_teach.models import SegmentationModel, build_model
@@ -33,6 +34,8 @@ def train(args):
 
     if args.out.suffix != ".safetensors":
         raise ValueError(f"--out must end in .safetensors, got {args.out}.")
+    if args.output_stride is None:
+        args.output_stride = FIXED_STRIDES.get(args.backbone, 16)
     if args.options is None:
         args.options = LESSON_OPTIONS if args.head in ("deeplabv3", "deeplabv3plus") else []
     num_classes = len(LESSON_CLASSES)
@@ -56,7 +59,7 @@ def train(args):
     if not isinstance(model, SegmentationModel):
         raise ValueError(f"the head {args.head!r} gives no mask, and scenes are to be segmented: take another head.")
     if not args.scratch:
-        load_weights(model.backbone, download=True)
+        load_weights(getattr(model.backbone, "backbone", model.backbone), download=True)  # under a pyramid, if any
     scenes = {"size": args.size, "seed": args.seed}
     history = train(
         model,
@@ -115,6 +118,16 @@ def predict(args):
     print(f"{out}: {', '.join(found)}")
 
 
+def papers(args):
+    from deeplab_teach.papers import report, reproduce
+    from deeplab_teach.papers.counting import PER_PARAMETER
+
+    results = reproduce(args.tables or None, per_parameter=PER_PARAMETER if args.per_parameter else 0)
+    print(report(results))
+    tried = [result for result in results if result.ours is not None]
+    print(f"\n{sum(result.agrees for result in tried)} of {len(tried)} figures agree.")
+
+
 def _option(text):
     """`channels=96` -> ("channels", 96); `atrous_rates=2,4,6` -> ("atrous_rates", [2, 4, 6]); `2,` is a list of one."""
     key, equals, value = text.partition("=")
@@ -149,7 +162,7 @@ def parser():
     command = commands.add_parser("train", help="train a segmentation model on emoji scenes")
     command.add_argument("--backbone", default="mobilenet_v2")
     command.add_argument("--head", default="deeplabv3plus")
-    command.add_argument("--output-stride", type=int, default=16)
+    command.add_argument("--output-stride", type=int, help="8, 16 or 32; default: 16, or the only one of the backbone")
     command.add_argument(
         "--option",
         dest="options",
@@ -180,6 +193,11 @@ def parser():
     command.add_argument("--max-side", type=int, default=480, help="shrink larger pictures to this")
     command.add_argument("--out", type=Path)
     command.set_defaults(run=predict)
+
+    command = commands.add_parser("papers", help="count what the papers' tables count, and compare row by row")
+    command.add_argument("tables", nargs="*", metavar="TABLE", help="default: all")
+    command.add_argument("--per-parameter", action="store_true", help="add what TensorFlow's profiler adds")
+    command.set_defaults(run=papers)
     return result
 
 

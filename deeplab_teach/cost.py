@@ -10,20 +10,28 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
+from deeplab_teach.backbones.transformer import SelfAttention
+from deeplab_teach.fpn import Pyramid
+
+ROLES = ("backbone", "neck", "head")
+
 
 @dataclass(frozen=True)
 class Cost:
-    """Parameters and multiply-adds of a model, whole and by module name.
+    """Parameters and multiply-adds of a model, whole, by module name and by role.
 
-    `modules` maps the dotted name of each convolution and linear layer to its `(parameters, multiply_adds)`.
+    `modules` maps the dotted name of each convolution, linear and attention layer to its `(parameters, multiply_adds)`;
+    `roles` maps `"backbone"`, `"neck"` and `"head"`, those that the model has, to theirs. `params` counts every learnt
+    value, batch norm's included, `modules` and `roles` those of the layers that multiply.
     """
 
     params: int
     multiply_adds: int
     modules: dict[str, tuple[int, int]]
+    roles: dict[str, tuple[int, int]]
 
     def part(self, prefix: str) -> tuple[int, int]:
-        """`(parameters, multiply_adds)` of the convolutions and linear layers below `prefix`, such as `"backbone"`."""
+        """`(parameters, multiply_adds)` of the layers below `prefix`, such as `"backbone"` or `"head.aspp"`."""
         rows = [row for name, row in self.modules.items() if name == prefix or name.startswith(f"{prefix}.")]
         return sum(row[0] for row in rows), sum(row[1] for row in rows)
 
@@ -34,20 +42,44 @@ def count_params(module: nn.Module) -> int:
 
 
 def multiply_adds(module: nn.Module, output_shape) -> int:
-    """Multiply-adds of one convolution or linear layer, given the shape of its output.
+    """Multiply-adds of one layer on its own, given the shape of its output; 0 for a layer that is not counted.
 
     A convolution does, for each value of its output, one multiply-add per weight that touches it: kernel height times
-    kernel width times input channels per group. A linear layer does `in_features` of them for each output value.
+    kernel width times input channels per group. A transposed convolution does so for each value of its *input*. A
+    linear layer does `in_features` of them for each output value. Attention multiplies each token with each, twice.
     """
     values = torch.Size(output_shape).numel()
     if isinstance(module, nn.Conv2d):
         kernel_h, kernel_w = module.kernel_size
         return values * kernel_h * kernel_w * (module.in_channels // module.groups)
-    return values * module.in_features
+    if isinstance(module, nn.ConvTranspose2d):
+        kernel_h, kernel_w = module.kernel_size
+        rows, columns = (
+            (side + 2 * p - d * (k - 1) - extra - 1) // s
+            + 1  # of the input: the formula of the output's size, reversed
+            for side, k, s, p, d, extra in zip(
+                output_shape[-2:],
+                module.kernel_size,
+                module.stride,
+                module.padding,
+                module.dilation,
+                module.output_padding,
+                strict=True,
+            )
+        )
+        places = output_shape[0] * rows * columns
+        return places * module.in_channels * kernel_h * kernel_w * (module.out_channels // module.groups)
+    if isinstance(module, nn.Linear):
+        return values * module.in_features
+    if isinstance(module, SelfAttention):
+        return module.attention_multiply_adds(output_shape)
+    return 0
 
 
-def run_on_meta(model: nn.Module, image_size, hook) -> None:
+def run_on_meta(model: nn.Module, image_size, hook, inputs=None) -> None:
     """Run a model on one image of `image_size = (H, W)` without computing a value, and tell `hook` of each module.
+
+    With `inputs`, a tensor, the model is run on one like it instead, for example on a text's ids.
 
     On PyTorch's meta device tensors have shapes but no values: this takes no time or memory, whatever the size of the
     image, and the model itself is left as it is.
@@ -60,7 +92,7 @@ def run_on_meta(model: nn.Module, image_size, hook) -> None:
     state = {**dict(model.named_parameters()), **dict(model.named_buffers())}
     on_meta = {key: torch.empty_like(value, device="meta") for key, value in state.items()}
     dtype = next((p.dtype for p in model.parameters()), None)  # a model in half precision takes such images
-    image = torch.empty(1, 3, *image_size, device="meta", dtype=dtype)
+    image = torch.empty(1, 3, *image_size, device="meta", dtype=dtype) if inputs is None else inputs.to("meta")
     training = [module for module in model.modules() if module.training]
     model.eval()
     try:
@@ -73,20 +105,43 @@ def run_on_meta(model: nn.Module, image_size, hook) -> None:
             module.training = True
 
 
-def count(model: nn.Module, image_size=(513, 513)) -> Cost:
-    """Cost of a model on one image of `image_size = (H, W)`.
+def count(model: nn.Module, image_size=(513, 513), *, inputs=None, layer_cost=multiply_adds) -> Cost:
+    """Cost of a model on one image of `image_size = (H, W)`, or on `inputs`.
 
-    Batch norm, activations, pooling and resizing are not counted, as in the papers' tables.
+    Norms, activations, pooling and resizing are not counted, as in the papers' tables.
+
+    Args:
+        inputs: a tensor to run on instead of an image, for example a text's ids `(1, T)`.
+        layer_cost: how one layer is counted; `deeplab_teach.papers` counts as TensorFlow does.
     """
     modules = {}
 
     def record(name, module, output):
-        if isinstance(module, nn.Conv2d | nn.Linear):
+        cost = layer_cost(module, output.shape) if isinstance(output, torch.Tensor) else 0
+        if cost:
             before = modules.get(name, (0, 0))[1]  # a module that runs twice costs twice
-            modules[name] = (count_params(module), before + multiply_adds(module, output.shape))
+            own = sum(p.numel() for p in module.parameters(recurse=False))
+            modules[name] = (own, before + cost)
 
-    run_on_meta(model, image_size, record)
-    return Cost(count_params(model), sum(row[1] for row in modules.values()), modules)
+    run_on_meta(model, image_size, record, inputs)
+    roles = {}
+    for name, row in modules.items():
+        params, work = roles.get(role := role_of(model, name), (0, 0))
+        roles[role] = (params + row[0], work + row[1])
+    roles = {role: roles[role] for role in ROLES if role in roles}
+    return Cost(count_params(model), sum(row[1] for row in modules.values()), modules, roles)
+
+
+def role_of(model: nn.Module, name: str) -> str:
+    """Which part of a model a module belongs to, by its dotted name: `"backbone"`, `"neck"` (a pyramid) or `"head"`.
+
+    A model that is no backbone with a head counts as a backbone, a pyramid on its own as a neck on one.
+    """
+    if hasattr(model, "backbone") and hasattr(model, "head"):
+        if not name.startswith("backbone"):
+            return "head"
+        model, name = model.backbone, name.removeprefix("backbone").removeprefix(".")
+    return "neck" if isinstance(model, Pyramid) and not name.startswith("backbone") else "backbone"
 
 
 @dataclass(frozen=True)
@@ -96,17 +151,27 @@ class Block:
     name: str
     role: str  # "backbone", "neck" or "head"
     shape: tuple[int, ...]  # without the batch: (channels, height, width), or (channels,)
+    stride: int | None = None  # as the specs declare it; of a head's map, if a declared map has its size
 
 
 def blocks(model: nn.Module, image_size=(160, 160)) -> list[Block]:
-    """The boxes of a model made of `backbone` and `head`, in the order in which they are computed."""
-    rows = []
+    """The boxes of a model made of `backbone` and `head`, in the order in which they are computed.
+
+    A part of the head that runs once per map of a pyramid, as FCOS's towers do, is one box, of its first map.
+    """
+    rows, strides = [], {}  # height and width of a map -> its stride
+    pyramid = isinstance(model.backbone, Pyramid)
+    roles = {"backbone": "neck", "backbone.backbone": "backbone"} if pyramid else {"backbone": "backbone"}
 
     def record(name, module, output):
-        if name == "backbone":
-            rows.extend(Block(key, "backbone", tuple(value.shape[1:])) for key, value in output.items())
+        if name in roles:
+            for key, value in output.items():
+                stride = strides[value.shape[2:]] = module.feature_specs[key].stride
+                rows.append(Block(key, roles[name], tuple(value.shape[1:]), stride))
         elif name.startswith("head.") and name.count(".") == 1 and not isinstance(module, nn.Identity | nn.Dropout):
-            rows.append(Block(name.removeprefix("head."), "head", tuple(output.shape[1:])))
+            block = name.removeprefix("head.")
+            if block not in [row.name for row in rows]:
+                rows.append(Block(block, "head", tuple(output.shape[1:]), strides.get(output.shape[2:])))
 
     run_on_meta(model, image_size, record)
     return rows

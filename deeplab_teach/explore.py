@@ -7,9 +7,10 @@ import ipywidgets as widgets
 import torch
 
 from deeplab_teach import plots
-from deeplab_teach.backbones import BACKBONES
+from deeplab_teach.backbones import FIXED_STRIDES, IMAGE_BACKBONES
 from deeplab_teach.cost import blocks, count
-from deeplab_teach.heads import HEADS
+from deeplab_teach.fpn import Pyramid
+from deeplab_teach.heads import CLASSIFICATION_HEADS, DETECTION_HEADS, HEADS
 from deeplab_teach.layers import OUTPUT_STRIDES
 from deeplab_teach.metrics import trimap_band
 from deeplab_teach.models import build_model, predict_mask
@@ -54,30 +55,38 @@ def _label(text):
 
 def draw_swap(backbone="mobilenet_v2", head="deeplabv3plus", output_stride=16, image_side=160):
     """One backbone under one head, built on the meta device: shapes and cost, no values, so nothing is pretended."""
-    classes = 1000 if head == "classification" else 21
+    classes = 1000 if head in CLASSIFICATION_HEADS else 21
+    possible = FIXED_STRIDES.get(backbone, output_stride)
     with torch.device("meta"):
-        model = build_model(backbone, head, classes, output_stride=output_stride)
+        model = build_model(backbone, head, classes, output_stride=possible)
     size = (image_side, image_side)
-    cost = count(model, size)
-    head_of = model.head
-    skip = (head_of.low_level, "low_level_project", "decoder") if hasattr(head_of, "low_level") else None
-    fig = draw_network(blocks(model, size), size, f"{backbone} under {head}", skip=skip)
-    (bp, bm), (hp, hm) = cost.part("backbone"), cost.part("head")
-    spec = model.backbone.feature_specs[head_of.high]
-    out = f"{classes} scores" if head == "classification" else f"{classes} score maps of {size[0]} x {size[1]}"
-    sentence = (
-        f"{backbone} gives the head {spec.channels} channels at stride {spec.stride}. Backbone: {bp / 1e6:.1f} million "
-        f"weights, {bm / 1e9:.2f} billion multiply-adds. Head ({type(head_of).__name__}): {hp / 1e6:.1f} million, "
-        f"{hm / 1e9:.2f} billion. Answer: {out}."
+    cost, boxes = count(model, size), blocks(model, size)
+    skip = (model.head.low_level, "low_level_project", "decoder") if hasattr(model.head, "low_level") else None
+    fig = draw_network(boxes, size, f"{backbone} under {head}", skip=skip)
+    last = list(
+        (model.backbone.backbone if isinstance(model.backbone, Pyramid) else model.backbone).feature_specs.values()
     )
-    return fig, sentence
+    sentence = f"{backbone} ends in {last[-1].channels} channels at stride {last[-1].stride}"
+    sentence += "." if possible == output_stride else ", and has no other output stride."
+    for role, (params, work) in cost.roles.items():
+        part = {"neck": type(model.backbone).__name__, "head": type(model.head).__name__}.get(role)
+        name = f"{role.capitalize()} ({part})" if part else role.capitalize()
+        sentence += f" {name}: {params / 1e6:.1f} million weights, {work / 1e9:.2f} billion multiply-adds."
+    answer = f"{classes} score maps of {size[0]} x {size[1]}"
+    if head in CLASSIFICATION_HEADS:
+        answer = f"{classes} scores"
+    elif head in DETECTION_HEADS:
+        maps = [box.shape[1:] for box in boxes if box.role == "neck"]
+        places = sum(rows * columns for rows, columns in maps)
+        answer = f"at each of {places} places, {classes} scores, a box, and how near its middle the place is"
+    return fig, f"{sentence} Answer: {answer}."
 
 
 def swap_parts() -> widgets.VBox:
     """Lesson 00: choose a backbone and a head and see what changes."""
     return play(
         draw_swap,
-        backbone=widgets.Dropdown(options=list(BACKBONES), value="mobilenet_v2", **_label("backbone")),
+        backbone=widgets.Dropdown(options=list(IMAGE_BACKBONES), value="mobilenet_v2", **_label("backbone")),
         head=widgets.Dropdown(options=list(HEADS), value="deeplabv3plus", **_label("head")),
         output_stride=widgets.SelectionSlider(options=OUTPUT_STRIDES[::-1], value=16, **_label("output stride")),
         image_side=widgets.IntSlider(

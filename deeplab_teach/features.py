@@ -32,6 +32,7 @@ class Backbone(nn.Module):
 
     name: str
     feature_specs: dict[str, FeatureSpec]
+    min_side = 1  # pixels: a smaller image has no row left in the last map
     # How the published weights expect an image that was in 0..1: ImageNet's mean and standard deviation per channel.
     mean = (0.485, 0.456, 0.406)
     std = (0.229, 0.224, 0.225)
@@ -56,6 +57,11 @@ class Backbone(nn.Module):
             raise ValueError(f"a backbone takes images of shape (N, 3, H, W), got {tuple(x.shape)}.{hint}")
         if not x.is_floating_point():
             raise ValueError(f"a backbone takes float images, got {x.dtype}: use backbone.normalize(image / 255).")
+        if min(x.shape[-2:]) < self.min_side:
+            raise ValueError(
+                f"{self.name} takes images of {self.min_side} x {self.min_side} pixels or more, got "
+                f"{x.shape[-2]} x {x.shape[-1]}: its pools would leave nothing. Resize the image first."
+            )
 
 
 def high_key(feature_specs: dict[str, FeatureSpec], high: str | None = None) -> str:
@@ -63,6 +69,14 @@ def high_key(feature_specs: dict[str, FeatureSpec], high: str | None = None) -> 
     if high is None:
         return next((key for key in ("c5", "p5") if key in feature_specs), list(feature_specs)[-1])
     return _existing(feature_specs, high, "high")
+
+
+def dense_key(feature_specs: dict[str, FeatureSpec], high: str | None = None) -> str:
+    """As `high_key`, for a head that answers at each place of an image: the map must have rows and columns."""
+    key = high_key(feature_specs, high)
+    if key == "tokens":
+        raise ValueError("this head needs maps with rows and columns, and the backbone gives a row of text tokens.")
+    return key
 
 
 def low_level_key(feature_specs: dict[str, FeatureSpec], low_level: str | None = None) -> str:

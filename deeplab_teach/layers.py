@@ -7,15 +7,15 @@ from torch import nn
 OUTPUT_STRIDES = (8, 16, 32)
 
 
-def conv_bn_relu(in_channels, out_channels, kernel_size=3, *, rate=1) -> nn.Sequential:
-    """Convolution, batch norm, ReLU; the map keeps its size.
+def conv_bn_relu(in_channels, out_channels, kernel_size=3, *, stride=1, rate=1) -> nn.Sequential:
+    """Convolution, batch norm, ReLU; the map keeps its size, or has ceil(H / stride) rows.
 
     The padding grows with the dilation (`rate * (kernel_size - 1) // 2`): a dilated 3x3 kernel spans `2 * rate + 1`
     pixels. There is no bias, since the batch norm that follows has one of its own.
     """
     padding = rate * (kernel_size - 1) // 2
     return nn.Sequential(
-        nn.Conv2d(in_channels, out_channels, kernel_size, padding=padding, dilation=rate, bias=False),
+        nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding, dilation=rate, bias=False),
         nn.BatchNorm2d(out_channels),
         nn.ReLU(),
     )
@@ -82,6 +82,12 @@ def plan_strides(strides, output_stride: int) -> list[tuple[int, int, int]]:
         reached *= stride
         plan.append((stride, rate_in, rate))
     return plan
+
+
+def require_output_stride(name: str, output_stride: int, only: int, reason: str) -> None:
+    """Raise a `ValueError` unless `output_stride` is the one that a backbone without dilation has."""
+    if output_stride != only:
+        raise ValueError(f"{name} has output_stride={only} and no other, got {output_stride!r}: {reason}.")
 
 
 def running_strides(plan) -> list[int]:

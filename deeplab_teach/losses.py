@@ -1,7 +1,10 @@
 """Losses, kept outside the heads: a head gives raw scores, and what to do with them is the training's affair."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from deeplab_teach.heads.fcos import decode, distances, fcos_targets
 
 
 def segmentation_loss(logits: Tensor, target: Tensor, *, ignore_index=255) -> Tensor:
@@ -42,3 +45,60 @@ def check_labels(target: Tensor, num_classes: int, *, ignore_index: int | None =
             f"labels must be in 0..{num_classes - 1}{ignored}, got {', '.join(map(str, found))}. "
             "Is num_classes right (background counts), and was the mask read as class numbers, not as colours?"
         )
+
+
+def fcos_loss(answers: dict[str, Tensor], targets: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """FCOS's three losses (Tian et al. 2019, section 3), each divided by the number of places that answer for a box.
+
+    Args:
+        answers: of an `FCOSHead`, for N images.
+        targets: N of `{"boxes": (n, 4) in pixels, "labels": (n,) int64}`; an image without a box has n = 0.
+
+    Returns:
+        `"classification"` (focal loss over all places and classes), `"bbox_regression"` (generalised IoU) and
+        `"bbox_ctrness"` (cross-entropy), the last two over the places that answer for a box. Their sum is trained on.
+
+    Raises:
+        ValueError: another number of targets than images, labels out of range, or a box without an area.
+    """
+    from torchvision.ops import generalized_box_iou_loss, sigmoid_focal_loss
+
+    logits, regression, ctrness = (answers[key] for key in ("cls_logits", "bbox_regression", "bbox_ctrness"))
+    if len(targets) != len(logits):
+        raise ValueError(f"one target for each of the {len(logits)} images is needed, got {len(targets)}.")
+    wanted = torch.zeros_like(logits)
+    image, place, box = [], [], []  # of each place that answers for a box: in which image, which place, which box
+    for i, target in enumerate(targets):
+        boxes = target["boxes"].as_subclass(Tensor).reshape(-1, 4).to(regression)
+        labels = target["labels"]
+        _check_boxes(boxes, labels, logits.shape[-1])
+        index = fcos_targets(answers, boxes)  # (L,)
+        responsible = torch.nonzero(index >= 0)[:, 0]
+        wanted[i, responsible, labels[index[responsible]]] = 1
+        image.append(torch.full_like(responsible, i))
+        place.append(responsible)
+        box.append(boxes[index[responsible]])
+    image, place, box = torch.cat(image), torch.cat(place), torch.cat(box)
+    points, strides = answers["points"][place], answers["strides"][place]
+    left, top, right, bottom = distances(points, box).unbind(dim=1)
+    horizontal = torch.minimum(left, right) / torch.maximum(left, right)
+    vertical = torch.minimum(top, bottom) / torch.maximum(top, bottom)
+    middle = (horizontal * vertical).sqrt()  # 1 in the middle of the box, 0 at its border
+    found = decode(points, strides, regression[image, place])
+    losses = {
+        "classification": sigmoid_focal_loss(logits, wanted, reduction="sum"),
+        "bbox_regression": generalized_box_iou_loss(found, box, reduction="sum"),
+        "bbox_ctrness": F.binary_cross_entropy_with_logits(ctrness[image, place, 0], middle, reduction="sum"),
+    }
+    return {key: loss / max(1, len(place)) for key, loss in losses.items()}
+
+
+def _check_boxes(boxes, labels, num_classes):
+    if len(boxes) != len(labels):
+        raise ValueError(f"each box needs one label, got {len(boxes)} boxes and {len(labels)} labels.")
+    if len(labels) and not 1 <= labels.min() <= labels.max() < num_classes:
+        raise ValueError(
+            f"labels of boxes must be in 1..{num_classes - 1} (0 is background), got {labels.min()}..{labels.max()}."
+        )
+    if not (boxes[:, 2:] > boxes[:, :2]).all():
+        raise ValueError("a box must be [x1, y1, x2, y2] with x1 < x2 and y1 < y2; one of these has no area.")

@@ -29,7 +29,8 @@ def draw_network(blocks, image_size, title: str, *, image=None, skip=None, brack
     else:
         ax.add_patch(Rectangle((0, -side / 2), side, side, facecolor="#DDDDDD", edgecolor=COLORS["input"]))
     _label_block(ax, extent, "image", f"3\n{image_size[0]} x {image_size[1]}", "#666666")
-    place, end = {}, side
+    place, end, center = {}, side, side / 2
+    crowded = len(blocks) > 12  # then names go on two lines
     for block in blocks:
         width, height = 0.16 * math.log2(block.shape[0] + 1), _height(block.shape[1] if len(block.shape) > 1 else 1)
         if skip and block.name == skip[1]:
@@ -38,17 +39,22 @@ def draw_network(blocks, image_size, title: str, *, image=None, skip=None, brack
             middle -= UNDER + ABOVE + height / 2
             lower = middle - height / 2 - UNDER
         else:
-            left, middle = end + 0.55, 0
+            left, middle = (
+                max(end + 0.55, center + (1.5 if crowded else 1.0) - width / 2),
+                0,
+            )  # room for what is written
             ax.annotate("", (left, 0), (end + 0.04, 0), arrowprops={"arrowstyle": "->", "color": "#666666"})
-            end = left + width
+            end, center = left + width, left + width / 2
         extent = (left, left + width, middle - height / 2, middle + height / 2)
         place[block.name] = extent
         ax.add_patch(Rectangle((left, extent[2]), width, height, facecolor=COLORS[block.role], zorder=2))
         under = f"{block.shape[0]}\nscores"
         if len(block.shape) > 1:
             rows, columns = block.shape[1:]
-            under = f"{block.shape[0]}\n{rows} x {columns}\nstride {_stride(image_size[0], rows)}"
-        _label_block(ax, extent, block.name.replace("_", " "), under, ink(COLORS[block.role]))
+            under = f"{block.shape[0]}\n{rows} x {columns}"
+            under += f"\nstride {block.stride}" if block.stride else ""
+        name = block.name.replace("_", "\n" if crowded else " ")
+        _label_block(ax, extent, name, under, ink(COLORS[block.role]))
     if skip:
         _draw_skip(ax, *(place[name] for name in skip))
     lines = []
@@ -87,11 +93,6 @@ def _draw_skip(ax, start, through, to):
     end = (to[0] + to[1]) / 2
     ax.plot([through[1], end], [y, y], color=color, linewidth=1)
     ax.annotate("", (end, to[2] - UNDER), (end, y), arrowprops={"arrowstyle": "->", "color": color, "shrinkA": 0})
-
-
-def _stride(side: int, rows: int) -> int:
-    """Input pixels per row of a map. It has ceil(side / stride) rows, and strides are powers of two."""
-    return 2 ** math.ceil(math.log2(side / rows))
 
 
 def _height(rows: int) -> float:

@@ -28,7 +28,8 @@ def randomise_batch_norm(model, seed=0, *, size=(64, 64)):
             norm.weight.copy_(uniform(norm.weight, 0.7, 1.3))
             norm.bias.copy_(uniform(norm.bias, -0.3, 0.3))
             norm.momentum = 1.0
-        model.train()(torch.randn(4, 3, *size, generator=generator).to(norms[0].weight))
+        if norms:
+            model.train()(torch.randn(4, 3, *size, generator=generator).to(norms[0].weight))
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
             spread = norm.running_var.clamp(min=0.05 * norm.running_var.mean().item())

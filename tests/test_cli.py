@@ -233,9 +233,27 @@ def test_an_option_without_a_value():
         cli._option("channels")
 
 
-@pytest.mark.parametrize("name", ["doctor", "get-weights", "train", "evaluate", "predict"])
+@pytest.mark.parametrize("name", ["doctor", "get-weights", "train", "evaluate", "predict", "papers"])
 def test_each_command_calls_its_own_function(name):
     argv = [name, "photo.jpg"] if name == "predict" else [name]
     args = cli.parser().parse_args(argv)
     assert args.run is getattr(cli, name.replace("-", "_")), "no option of a command may be called `run`"
     assert name in cli.__doc__
+
+
+def test_papers_counts_a_table(capsys):
+    assert cli.main(["papers", "mobilenetv2_table7"]) == 0
+    out = capsys.readouterr().out
+    assert "MobileNetV2, no ASPP, OS 16, 1 scale" in out and out.rstrip().endswith("9 of 9 figures agree.")
+    assert cli.main(["papers", "mobilenetv2_table7", "--per-parameter"]) == 0
+    assert "2.748 G" in capsys.readouterr().out  # 2.742 and 2.5 per parameter
+    assert "there is no table table9; there are: " in fails(capsys, "papers", "table9")
+
+
+@pytest.mark.parametrize(
+    ("backbone", "head", "stride"), [("vgg11_bn", "linear", 32), ("vit_small", "deeplabv3plus", 16)]
+)
+def test_train_takes_the_only_output_stride_there_is(tmp_path, few_scenes, backbone, head, stride):
+    out = tmp_path / "model.safetensors"
+    assert cli.main([*TINY, "--backbone", backbone, "--head", head, "--out", str(out)]) == 0
+    assert load_model(out)[1]["model"]["output_stride"] == stride

@@ -6,22 +6,40 @@ from helpers import on_meta
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from deeplab_teach.backbones import BACKBONES, mobilenet_v2
-from deeplab_teach.cost import count, count_params, multiply_adds
-from deeplab_teach.heads import HEADS, DeepLabV3Head, LinearHead
-from deeplab_teach.models import SegmentationModel, build_model, imagenet_classifier, split_classifier
+from deeplab_teach.backbones import BACKBONES, IMAGE_BACKBONES, mobilenet_v2, vit_small
+from deeplab_teach.backbones.transformer import SelfAttention
+from deeplab_teach.cost import blocks, count, count_params, multiply_adds
+from deeplab_teach.fpn import SimpleFeaturePyramid
+from deeplab_teach.heads import DENSE_HEADS, HEADS, DeepLabV3Head, LinearHead
+from deeplab_teach.models import (
+    FixedProposals,
+    SegmentationModel,
+    build_model,
+    faster_rcnn,
+    imagenet_classifier,
+    mask_rcnn,
+    split_classifier,
+)
 
 
-def pytorch_counts(model, size):
+def pytorch_counts(model, size=None, *, inputs=None):
     with FlopCounterMode(display=False) as counter:
-        model(torch.empty(1, 3, *size, device="meta"))
+        model(torch.empty(1, 3, *size, device="meta") if inputs is None else inputs)
     flops = counter.get_total_flops()
     assert flops > 0 and flops % 2 == 0
     return flops // 2  # it counts a multiplication and an addition as two
 
 
-# Every pair, but for ResNet-101, which is ResNet-50 with more blocks and takes its time even on the meta device.
-PAIRS = [(b, h) for b in BACKBONES for h in HEADS if b != "resnet101" or h == "deeplabv3plus"]
+# Every pair that exists; those that are another one with more blocks take their time even on the meta device, and are
+# counted under one head.
+DEEP = ("resnet34", "resnet101", "resnet152", "resnet101_beta", "xception65", "xception71", "vgg13", "vgg19")
+PAIRS = [
+    (b, h)
+    for b in IMAGE_BACKBONES
+    for h in HEADS
+    if h == "deeplabv3plus" or (b not in DEEP and (h not in DENSE_HEADS or not b.endswith("_bn")))
+]
+PAIRS.remove(("alexnet", "deeplabv3plus"))  # it has no map of stride 4
 
 
 @pytest.mark.parametrize("backbone, head", PAIRS)
@@ -39,17 +57,62 @@ def test_equals_pytorchs_counter_for_other_heads_and_strides(options, output_str
     assert count(model, (71, 46)).multiply_adds == pytorch_counts(model, (71, 46))
 
 
+def test_equals_pytorchs_counter_for_text():
+    ids = torch.ones(2, 9, dtype=torch.int64, device="meta")
+    model = on_meta(build_model, "text_encoder", "classification", 3)
+    cost = count(model, inputs=ids)
+    assert cost.multiply_adds == pytorch_counts(model, inputs=ids)
+    assert list(cost.roles) == ["backbone", "head"]
+    assert count(model.backbone, inputs=ids).roles == {"backbone": cost.roles["backbone"]}
+
+
+@pytest.mark.parametrize("backbone", ["resnet18", "mobilenet_v2", "vit_small", "alexnet"])
+@pytest.mark.parametrize("build", [faster_rcnn, mask_rcnn])
+def test_equals_pytorchs_counter_for_rcnns(backbone, build):
+    model = on_meta(lambda: FixedProposals(build(BACKBONES[backbone](), 11), proposals=7, detected=3))
+    cost = count(model, (97, 129))
+    assert cost.multiply_adds == pytorch_counts(model, (97, 129))
+    assert list(cost.roles) == ["backbone", "neck", "head"]
+    again = count(
+        on_meta(lambda: FixedProposals(build(BACKBONES[backbone](), 11), proposals=14, detected=3)), (97, 129)
+    )
+    per_box = 256 * 49 * 1024 + 1024 * 1024 + 1024 * 11 * 5  # two layers, then classes and four sides of each
+    assert again.multiply_adds - cost.multiply_adds == 7 * per_box
+
+
+def test_equals_pytorchs_counter_for_a_pyramid_alone():
+    pyramid = on_meta(lambda: SimpleFeaturePyramid(vit_small()))
+    cost = count(pyramid, (97, 129))
+    assert cost.multiply_adds == pytorch_counts(pyramid, (97, 129))
+    assert list(cost.roles) == ["backbone", "neck"] and cost.roles["neck"][1] > 0
+
+
+@pytest.mark.parametrize("width_mult", [0.5, 1.4])
+def test_equals_pytorchs_counter_for_other_widths(width_mult):
+    model = on_meta(mobilenet_v2, width_mult=width_mult)
+    assert count(model, (65, 97)).multiply_adds == pytorch_counts(model, (65, 97))
+
+
 # Parameters in millions and multiply-adds in G of a 224x224 image, as torchvision and timm print them.
 PUBLISHED = {
     "resnet18": (11.69, 1.814),
+    "resnet34": (21.80, 3.664),
     "resnet50": (25.56, 4.089),
     "resnet101": (44.55, 7.801),
+    "resnet152": (60.19, 11.514),
     "mobilenet_v2": (3.505, 0.301),
     "efficientnet_lite0": (4.652, 0.385),
+    "xception65": (39.916, 7.500),
+    "vgg11": (132.86, 7.609),
+    "vgg13": (133.05, 11.308),
+    "vgg16": (138.36, 15.470),
+    "vgg16_bn": (138.37, 15.470),
+    "vgg19": (143.67, 19.632),
+    "alexnet": (61.10, 0.714),
 }
 
 
-@pytest.mark.parametrize("name", BACKBONES)
+@pytest.mark.parametrize("name", PUBLISHED)
 def test_published_figures(name):
     cost = count(on_meta(imagenet_classifier, name), (224, 224))
     params, giga = PUBLISHED[name]
@@ -85,6 +148,11 @@ def test_one_layer_by_hand():
     assert multiply_adds(convolution, (1, 10, 7, 9)) == 7 * 9 * 10 * 3 * 5 * 3
     assert multiply_adds(nn.Linear(6, 10), (1, 10)) == 60
     assert multiply_adds(nn.Linear(6, 10), (1, 7, 10)) == 420
+    assert multiply_adds(nn.ConvTranspose2d(6, 10, 2, stride=2), (1, 10, 14, 18)) == 7 * 9 * 6 * 10 * 2 * 2
+    enlarging = nn.ConvTranspose2d(6, 4, 3, stride=2, padding=1, output_padding=1, groups=2)
+    assert multiply_adds(enlarging, enlarging(torch.rand(2, 6, 5, 8)).shape) == 2 * 5 * 8 * 6 * 3 * 3 * 2
+    assert multiply_adds(SelfAttention(8, 2), (1, 5, 8)) == 2 * 5 * 5 * 8
+    assert multiply_adds(nn.BatchNorm2d(4), (1, 4, 9, 9)) == 0
     assert count_params(convolution) == 10 * 3 * 3 * 5 + 10
     assert count_params(nn.BatchNorm2d(4)) == 8, "running statistics are not learnt"
 
@@ -109,6 +177,7 @@ def test_a_part_is_whole_names_not_beginnings_of_names():
     assert cost.part("layer1") == (8, 6 * 16)
     assert cost.part("layer10") == (15, 10 * 16)
     assert cost.part("nothing") == (0, 0)
+    assert cost.roles == {"backbone": (23, 16 * 16)}, "a model without a head is a backbone"
 
 
 def test_a_layer_that_runs_twice_costs_twice_and_is_stored_once():
@@ -154,3 +223,27 @@ def test_a_foreign_network_can_be_counted():
     assert count(theirs, (224, 224)).multiply_adds == pytest.approx(1.814e9, rel=1e-3)
     backbone, _ = split_classifier(theirs)
     assert count(backbone, (224, 224)).multiply_adds == count(theirs, (224, 224)).multiply_adds - 512 * 1000
+
+
+def test_xception65_at_its_own_size():
+    assert count(on_meta(imagenet_classifier, "xception65"), (299, 299)).multiply_adds / 1e9 == pytest.approx(
+        13.853, abs=0.0006
+    )
+
+
+def test_the_blocks_of_a_detector():
+    """The pyramid's maps are the neck's; a tower that runs on five maps is one box."""
+    rows = blocks(on_meta(build_model, "resnet18", "fcos", 7), (128, 128))
+    assert [(row.name, row.role) for row in rows[:10]] == [
+        *((f"c{i}", "backbone") for i in range(1, 6)),
+        *((f"p{i}", "neck") for i in range(3, 8)),
+    ]
+    heads = {row.name: row.shape for row in rows[10:]}
+    assert heads["cls_logits"] == (7, 16, 16) and heads["bbox_reg"] == (4, 16, 16) and len(heads) == 5
+
+
+def test_what_a_roi_costs_is_told_apart_from_the_rest():
+    cost = count(on_meta(lambda: FixedProposals(mask_rcnn(BACKBONES["resnet50"](), 91))), (800, 800))
+    assert cost.part("head.box")[1] == 1000 * (256 * 49 * 1024 + 1024 * 1024 + 1024 * 91 * 5)
+    assert cost.part("head.rpn")[1] == sum(n * n for n in (200, 100, 50, 25, 13)) * (256 * 256 * 9 + 256 * 15)
+    assert sum(cost.part(f"head.{key}")[1] for key in ("rpn", "box", "mask")) == cost.roles["head"][1]

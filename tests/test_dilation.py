@@ -7,7 +7,15 @@ import torch
 from helpers import randomise_batch_norm, relative_difference, same_weights
 from torch import nn
 
-from deeplab_teach.backbones import BACKBONES, efficientnet_lite, mobilenetv2, resnet
+from deeplab_teach.backbones import (
+    BACKBONES,
+    FIXED_STRIDES,
+    efficientnet_lite,
+    mobilenetv2,
+    resnet,
+    resnet_beta,
+    xception,
+)
 from deeplab_teach.layers import SeparableConv2d, conv_bn_relu, plan_strides, running_strides
 
 RESNET = (2, 2, 2, 2, 2)
@@ -52,9 +60,9 @@ def test_running_strides():
 def test_an_impossible_output_stride(wrong):
     with pytest.raises(ValueError, match=rf"\(8, 16, 32\), got {wrong!r}"):
         plan_strides(RESNET, wrong)
-    for build in BACKBONES.values():
+    for name in BACKBONES.keys() - FIXED_STRIDES.keys():
         with torch.device("meta"), pytest.raises(ValueError, match=rf"\(8, 16, 32\), got {wrong!r}"):
-            build(output_stride=wrong)
+            BACKBONES[name](output_stride=wrong)
 
 
 @pytest.mark.parametrize("rate", [1, 2, 6, 18])
@@ -98,16 +106,30 @@ def dense_and_sparse(name, output_stride, size):
         yield key, step, ours[key][..., ::step, ::step], reference[key]
 
 
-IDENTITY = [
-    (name, output_stride, size)
-    for name in ("resnet18", "resnet50", "mobilenet_v2")
-    for output_stride in (16, 8)
-    for size in ((65, 97), (64, 96), (71, 118))
-] + [
-    # TensorFlow's "SAME" padding is lopsided at other sizes, which shifts the coarse grid against the fine one.
-    ("efficientnet_lite0", output_stride, (65, 97))
-    for output_stride in (16, 8)
-]
+IDENTITY = (
+    [
+        (name, output_stride, size)
+        for name in ("resnet18", "resnet34", "resnet50", "resnet50_beta", "mobilenet_v2", "xception41")
+        for output_stride in (16, 8)
+        for size in ((65, 97), (64, 96), (71, 118))
+    ]
+    + [
+        # The same blocks as those above, more of them.
+        (name, output_stride, size)
+        for name in ("resnet101", "resnet152", "resnet101_beta", "xception65", "xception71")
+        for output_stride in (16, 8)
+        for size in ((65, 97), (64, 96))
+    ]
+    + [
+        # TensorFlow's "SAME" padding is lopsided at other sizes, which shifts the coarse grid against the fine one.
+        ("efficientnet_lite0", output_stride, (65, 97))
+        for output_stride in (16, 8)
+    ]
+)
+
+
+def test_every_backbone_that_can_dilate_is_held_to_the_identity():
+    assert {name for name, _, _ in IDENTITY} == set(BACKBONES) - set(FIXED_STRIDES)
 
 
 @pytest.mark.parametrize("name, output_stride, size", IDENTITY)
@@ -134,6 +156,8 @@ def test_lite0_at_other_sizes_is_shifted(output_stride):
         ("resnet50", resnet),
         ("mobilenet_v2", mobilenetv2),
         ("efficientnet_lite0", efficientnet_lite),
+        ("xception41", xception),
+        ("resnet50_beta", resnet_beta),
     ],
 )
 @pytest.mark.parametrize("mistake", ["dilate the whole stage", "do not dilate"])

@@ -1,16 +1,21 @@
 """Heads are built from specs alone, and fit any backbone."""
 
-from functools import cache
-
 import pytest
 import torch
 from helpers import expected_size, on_meta, random_features, randomise_batch_norm, relative_difference, same_weights
 from torch import nn
 from torchvision.models.segmentation.deeplabv3 import ASPP as TorchvisionASPP
 
-from deeplab_teach.backbones import BACKBONES
 from deeplab_teach.features import FeatureSpec
-from deeplab_teach.heads import ASPP, HEADS, DeepLabV3Head, DeepLabV3PlusHead, ImagePooling
+from deeplab_teach.heads import (
+    ASPP,
+    CLASSIFICATION_HEADS,
+    DENSE_HEADS,
+    HEADS,
+    DeepLabV3Head,
+    DeepLabV3PlusHead,
+    ImagePooling,
+)
 from deeplab_teach.heads.deeplabv3 import default_rates
 from deeplab_teach.layers import SeparableConv2d
 from deeplab_teach.losses import segmentation_loss
@@ -29,36 +34,28 @@ def output_stride_of(head, specs):
     return specs[head.low_level if isinstance(head, DeepLabV3PlusHead) else head.high].stride
 
 
-@cache
-def specs_of(backbone, output_stride):
-    return on_meta(BACKBONES[backbone], output_stride=output_stride).feature_specs
+# Detection heads have tests of their own (test_detection.py), and every pair of backbone and head too (test_pairs.py).
+ONE_MAP_HEADS = (*CLASSIFICATION_HEADS, *DENSE_HEADS)
 
 
-@pytest.mark.parametrize("head", HEADS)
-@pytest.mark.parametrize("backbone", BACKBONES)
-def test_every_head_fits_every_backbone(backbone, head):
-    for output_stride in (8, 16, 32):
-        specs = specs_of(backbone, output_stride)
-        top = on_meta(HEADS[head], specs, 21)
-        features = random_features(specs, (97, 130), device="meta")
-        if head == "classification":
-            assert top(features).shape == (2, 21)
-        else:
-            stride = 4 if head == "deeplabv3plus" else output_stride
-            assert top(features).shape == (2, 21, *expected_size((97, 130), stride))
+def build(head, specs, num_classes, **options):
+    """Small: AlexNet's and VGG's head has a hundred million parameters at its published width."""
+    if head == "fully_connected":
+        options = {"grid": 2, "hidden_channels": 24} | options
+    return HEADS[head](specs, num_classes, **options)
 
 
-@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("head", ONE_MAP_HEADS)
 def test_a_head_fits_maps_it_has_never_heard_of(head):
-    top = HEADS[head](ODD_SPECS, 3).eval()
-    size = () if head == "classification" else expected_size((65, 97), output_stride_of(top, ODD_SPECS))
+    top = build(head, ODD_SPECS, 3).eval()
+    size = () if head in CLASSIFICATION_HEADS else expected_size((65, 97), output_stride_of(top, ODD_SPECS))
     assert top(random_features(ODD_SPECS)).shape == (2, 3, *size)
 
 
-@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("head", ONE_MAP_HEADS)
 @pytest.mark.parametrize("high", ODD_SPECS)
 def test_high_chooses_the_map_that_is_read(head, high):
-    top = HEADS[head](ODD_SPECS, 3, high=high).eval()
+    top = build(head, ODD_SPECS, 3, high=high).eval()
     features = random_features(ODD_SPECS)
     before = top(features)
     if head != "deeplabv3plus":
@@ -84,7 +81,7 @@ def test_the_decoder_reads_two_maps_and_no_other():
     assert torch.equal(top(features), top(needed))
 
 
-@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("head", ONE_MAP_HEADS)
 def test_a_missing_map_is_an_error_that_lists_those_there_are(head):
     listing = r"first \(5 channels, stride 2\), second .*, last \(13 channels, stride 16\)"
     with pytest.raises(ValueError, match=f"high='c5'.*{listing}"):
@@ -209,11 +206,12 @@ def test_heads_without_image_pooling_train_on_a_batch_of_one(head):
     assert HEADS[head](ODD_SPECS, 3).train()(random_features(ODD_SPECS, batch=1)).isfinite().all()
 
 
-@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("head", ONE_MAP_HEADS)
 def test_the_gradient_reaches_every_parameter_of_head_and_backbone(head):
-    model = randomise_batch_norm(build_model("mobilenet_v2", head, 3)).train()
+    small = {"grid": 2, "hidden_channels": 24} if head == "fully_connected" else {}
+    model = randomise_batch_norm(build_model("mobilenet_v2", head, 3, **small)).train()
     logits = model(torch.randn(2, 3, 64, 64))
-    if head == "classification":
+    if head in CLASSIFICATION_HEADS:
         loss = nn.functional.cross_entropy(logits, torch.tensor([0, 2]))
     else:
         loss = segmentation_loss(logits, torch.randint(0, 3, (2, 64, 64)))
@@ -222,11 +220,12 @@ def test_the_gradient_reaches_every_parameter_of_head_and_backbone(head):
     assert not without
 
 
-@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("head", ONE_MAP_HEADS)
 def test_scores_are_raw(head):
     """No softmax, no ReLU at the end: the losses want raw scores of either sign, also past 1."""
-    top = HEADS[head](ODD_SPECS, 5).eval()
-    nn.init.normal_(top.classifier.weight, std=5.0)
+    top = build(head, ODD_SPECS, 20).eval()
+    last = [module for module in top.modules() if isinstance(module, nn.Conv2d | nn.Linear)][-1]
+    nn.init.normal_(last.weight, std=50.0 if head == "fully_connected" else 5.0)
     scores = top(random_features(ODD_SPECS))
     assert scores.min() < -0.5 and scores.max() > 1.5
 
@@ -240,3 +239,18 @@ def test_dropout_acts_in_training_only(head):
     for norm in (module for module in top.modules() if isinstance(module, nn.BatchNorm2d)):
         norm.momentum = 0.0
     assert not torch.equal(top.train()(features), top(features))
+
+
+@pytest.mark.parametrize(("grid", "dropout_first"), [(7, False), (6, True)])
+def test_the_fully_connected_head_has_the_layers_of_vgg_and_alexnet(grid, dropout_first):
+    import torchvision
+
+    theirs = torchvision.models.alexnet if dropout_first else torchvision.models.vgg16
+    specs = {"c5": FeatureSpec(256 if dropout_first else 512, 32)}
+    ours = on_meta(HEADS["fully_connected"], specs, 1000, grid=grid, dropout_first=dropout_first).classifier
+    reference = on_meta(theirs).classifier
+    assert [type(layer) for layer in ours] == [type(layer) for layer in reference]
+    shapes = lambda module: {key: value.shape for key, value in module.state_dict().items()}
+    assert shapes(ours) == shapes(reference)
+    rates = lambda module: [layer.p for layer in module if isinstance(layer, nn.Dropout)]
+    assert rates(ours) == rates(reference) == [0.5, 0.5]

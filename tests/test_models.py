@@ -5,9 +5,9 @@ import torch
 from helpers import SIZES, on_meta, random_features
 from torch import nn
 
-from deeplab_teach.backbones import BACKBONES, mobilenet_v2
+from deeplab_teach.backbones import BACKBONES, FIXED_STRIDES, mobilenet_v2
 from deeplab_teach.features import Backbone, FeatureSpec
-from deeplab_teach.heads import HEADS, DeepLabV3PlusHead
+from deeplab_teach.heads import CLASSIFICATION_HEADS, DENSE_HEADS, HEADS, DeepLabV3PlusHead
 from deeplab_teach.models import (
     ImageClassifier,
     SegmentationModel,
@@ -19,7 +19,7 @@ from deeplab_teach.models import (
 )
 
 
-@pytest.mark.parametrize("backbone", BACKBONES)
+@pytest.mark.parametrize("backbone", ["mobilenet_v2", "resnet18", "xception41", "vgg11_bn", "vit_small"])
 @pytest.mark.parametrize("head", ["fcn", "deeplabv3plus"])
 def test_every_dense_model_answers_at_the_size_of_its_input(backbone, head):
     model = on_meta(build_model, backbone, head, 7)
@@ -28,17 +28,35 @@ def test_every_dense_model_answers_at_the_size_of_its_input(backbone, head):
         assert model(torch.empty(2, 3, *size, device="meta")).shape == (2, 7, *size)
 
 
-@pytest.mark.parametrize("backbone", BACKBONES)
-def test_every_classifier_answers_once_per_image(backbone):
-    model = on_meta(build_model, backbone, "classification", 7)
+@pytest.mark.parametrize("head", CLASSIFICATION_HEADS)
+def test_every_classifier_answers_once_per_image(head):
+    model = on_meta(build_model, "resnet18", head, 7)
     assert isinstance(model, ImageClassifier)
     assert model(torch.empty(3, 3, 71, 46, device="meta")).shape == (3, 7)
 
 
-@pytest.mark.parametrize("head", HEADS)
+def test_the_default_output_stride_under_a_detection_head():
+    pyramid = on_meta(build_model, "resnet18", "fcos", 3).backbone
+    assert {key: spec.stride for key, spec in pyramid.feature_specs.items()} == {
+        "p3": 8,
+        "p4": 16,
+        "p5": 32,
+        "p6": 64,
+        "p7": 128,
+    }
+
+
+@pytest.mark.parametrize("name", FIXED_STRIDES.keys() - {"text_encoder"})
+@pytest.mark.parametrize("head", ["linear", "classification"])
+def test_the_default_output_stride_of_a_backbone_that_has_only_one(name, head):
+    specs = on_meta(build_model, name, head, 3).backbone.feature_specs
+    assert list(specs.values())[-1].stride == FIXED_STRIDES[name]
+
+
+@pytest.mark.parametrize("head", (*CLASSIFICATION_HEADS, *DENSE_HEADS))
 def test_the_default_output_stride(head):
     assert on_meta(build_model, "resnet18", head, 3).backbone.feature_specs["c5"].stride == (
-        32 if head == "classification" else 16
+        32 if head in CLASSIFICATION_HEADS else 16
     )
     assert on_meta(build_model, "resnet18", head, 3, output_stride=8).backbone.feature_specs["c5"].stride == 8
 
@@ -157,7 +175,8 @@ def test_predict_classes_reads_the_middle_of_the_image():
 
 @pytest.mark.parametrize("name", BACKBONES)
 def test_imagenet_classifiers_have_a_thousand_classes(name):
-    assert on_meta(imagenet_classifier, name).head.classifier.out_features == 1000
+    layers = [module for module in on_meta(imagenet_classifier, name).head.modules() if isinstance(module, nn.Linear)]
+    assert layers[-1].out_features == 1000
 
 
 def test_the_head_decides_what_is_deeplabv3plus():

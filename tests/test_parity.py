@@ -3,12 +3,13 @@
 Where a comparison is between the same operations in the same order, float32 rounding stays far below 1e-5.
 """
 
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 
 import pytest
 import torch
 import torchvision
 from helpers import no_dropout, on_meta, randomise_batch_norm, relative_difference, same_weights
+from torch import nn
 
 from deeplab_teach.backbones import BACKBONES, mobilenet_v2, resnet50
 from deeplab_teach.heads import DeepLabV3Head, FCNHead
@@ -18,19 +19,34 @@ from deeplab_teach.weights import WEIGHTS, load_weights, rename
 # Where the published networks hold the contract's maps.
 RESNET_TAPS = {"c1": "relu", "c2": "layer1", "c3": "layer2", "c4": "layer3", "c5": "layer4"}
 TAPS = {
-    "resnet18": RESNET_TAPS,
-    "resnet50": RESNET_TAPS,
-    "resnet101": RESNET_TAPS,
+    **dict.fromkeys(("resnet18", "resnet34", "resnet50", "resnet101", "resnet152"), RESNET_TAPS),
+    "alexnet": {"c3": "features.2", "c4": "features.5", "c5": "features.12"},
+    **{  # after each pool
+        name: {f"c{i}": f"features.{n}" for i, n in enumerate(pools, start=1)}
+        for name, pools in {
+            "vgg11": (2, 5, 10, 15, 20),
+            "vgg11_bn": (3, 7, 14, 21, 28),
+            "vgg13": (4, 9, 14, 19, 24),
+            "vgg16": (4, 9, 16, 23, 30),
+            "vgg16_bn": (6, 13, 23, 33, 43),
+            "vgg19": (4, 9, 18, 27, 36),
+        }.items()
+    },
     "mobilenet_v2": {f"c{i}": f"features.{n}" for i, n in enumerate((1, 3, 6, 13, 17), start=1)},
 }
-NOT_THE_BACKBONES = ("fc.", "features.18.", "classifier.")
+# What torchvision's networks have behind the backbone; `features.18` of MobileNetV2 widens 320 to 1280 channels.
+NOT_THE_BACKBONES = {"mobilenet_v2": ("features.18.", "classifier.")}
 SIZE = (65, 97)
 
 
-@cache
+@lru_cache(maxsize=2)  # a VGG takes half a gigabyte
 def published(name):
     """torchvision's network, in eval mode. Shared by the tests: they copy its weights and leave it as it is."""
-    return randomise_batch_norm(getattr(torchvision.models, name)(weights=None), seed=1)
+    model = getattr(torchvision.models, name)(weights=None).eval()
+    for module in model.modules():  # VGG's and AlexNet's start at zero: a forgotten bias would change nothing
+        if isinstance(module, nn.Conv2d) and module.bias is not None:
+            nn.init.normal_(module.bias, std=0.1)
+    return randomise_batch_norm(model, seed=1)
 
 
 def maps_of(model, taps, image):
@@ -46,8 +62,12 @@ def maps_of(model, taps, image):
 
 
 def backbone_part(name):
-    state = published(name).state_dict()
-    return {key: value for key, value in state.items() if not key.startswith(NOT_THE_BACKBONES)}
+    return without_head(name, published(name).state_dict())
+
+
+def without_head(name, state):
+    head = NOT_THE_BACKBONES.get(name, ("fc.", "classifier."))
+    return {key: value for key, value in state.items() if not key.startswith(head)}
 
 
 @pytest.mark.parametrize("name", TAPS)
@@ -70,7 +90,7 @@ def test_features_equal_torchvisions(name):
         assert relative_difference(features[key], reference[key]) <= 1e-5, key
 
 
-@pytest.mark.parametrize("name", ["resnet18", "resnet50", "mobilenet_v2"])
+@pytest.mark.parametrize("name", ["resnet18", "resnet50", "mobilenet_v2", "vgg11_bn"])
 def test_training_mode_equals_torchvisions(name):
     """Batch statistics, the running statistics they leave behind, and the gradient at the first layer."""
     image = torch.randn(3, 3, *SIZE)
@@ -105,8 +125,7 @@ def test_dilated_resnet_equals_torchvisions(output_stride, replaced):
 @pytest.mark.parametrize("width_mult", [0.5, 1.4])
 def test_other_widths_of_mobilenet_equal_torchvisions(width_mult):
     theirs = randomise_batch_norm(torchvision.models.mobilenet_v2(weights=None, width_mult=width_mult), seed=2)
-    state = {key: value for key, value in theirs.state_dict().items() if not key.startswith(NOT_THE_BACKBONES)}
-    ours = same_weights(mobilenet_v2, state, width_mult=width_mult)
+    ours = same_weights(mobilenet_v2, without_head("mobilenet_v2", theirs.state_dict()), width_mult=width_mult)
     image = torch.randn(1, 3, *SIZE)
     reference = maps_of(theirs, TAPS["mobilenet_v2"], image)
     with torch.no_grad():
@@ -115,7 +134,7 @@ def test_other_widths_of_mobilenet_equal_torchvisions(width_mult):
         assert relative_difference(features[key], reference[key]) <= 1e-5, key
 
 
-@pytest.mark.parametrize("name", ["resnet18", "resnet50", "mobilenet_v2"])
+@pytest.mark.parametrize("name", ["resnet18", "resnet50", "resnet101", "mobilenet_v2", "alexnet", "vgg16", "vgg16_bn"])
 def test_whole_classifiers_equal_torchvisions(name):
     theirs = published(name)
     ours = same_weights(imagenet_classifier, rename(theirs.state_dict(), WEIGHTS[name]), name)
@@ -143,20 +162,21 @@ def test_split_classifier_gives_the_same_scores_and_the_same_weights():
 
 DENSE = {
     "deeplabv3_resnet50": partial(DeepLabV3Head, extra_conv=True, atrous_rates=(12, 24, 36)),
+    "deeplabv3_resnet101": partial(DeepLabV3Head, extra_conv=True, atrous_rates=(12, 24, 36)),
     "fcn_resnet50": FCNHead,
 }
 
 
-def dense_model(head):
-    backbone = resnet50(output_stride=8)
-    return SegmentationModel(backbone, head(backbone.feature_specs, 21))
+def dense_model(name):
+    backbone = BACKBONES[name.partition("_")[2]](output_stride=8)
+    return SegmentationModel(backbone, DENSE[name](backbone.feature_specs, 21))
 
 
 @pytest.mark.parametrize("name", DENSE)
 def test_whole_segmentation_networks_equal_torchvisions(name):
     theirs = getattr(torchvision.models.segmentation, name)(weights=None, weights_backbone=None, aux_loss=True)
     state = randomise_batch_norm(theirs, seed=3).state_dict()
-    ours = same_weights(dense_model, rename(state, WEIGHTS[name]), DENSE[name])
+    ours = same_weights(dense_model, rename(state, WEIGHTS[name]), name)
     image = torch.randn(2, 3, *SIZE)
     with torch.no_grad():
         logits = ours(image)

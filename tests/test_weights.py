@@ -1,22 +1,26 @@
 """Published weights: the real ones load and see; a file that is damaged, missing or of another model is refused."""
 
 import hashlib
+import importlib.util
 import subprocess
 import zipfile
 from functools import cache
+from pathlib import Path
 
 import pytest
 import torch
 import torchvision
 from helpers import on_meta, randomise_batch_norm
+from safetensors.torch import save_file
 from torchvision.models.segmentation.deeplabv3 import DeepLabHead as TorchvisionHead
 
-from deeplab_teach import weights
 from deeplab_teach.backbones import BACKBONES, mobilenet_v2, resnet18
 from deeplab_teach.datasets import photo
+from deeplab_teach.files import sha256
 from deeplab_teach.heads import DeepLabV3Head
 from deeplab_teach.models import SegmentationModel, build_model, imagenet_classifier, predict_classes
-from deeplab_teach.weights import LESSON_WEIGHTS, WEIGHTS, WeightFile, fetch, fill, load_weights, rename
+from deeplab_teach.weights import LESSON_WEIGHTS, WEIGHTS, HubFile, WeightFile, fetch, fill, load_weights, rename
+from deeplab_teach.weights.table import hub_cache
 
 CATS = {"tabby", "tiger cat", "Persian cat", "Siamese cat", "Egyptian cat"}
 
@@ -71,7 +75,7 @@ def best_guess(model, name):
 def test_real_weights_load_offline_and_see(backbone, offline, no_sources):
     entry = WEIGHTS[backbone]
     assert len(entry.sha256) == 64
-    assert weights.sha256(entry.locate()) == entry.sha256
+    assert sha256(entry.locate()) == entry.sha256
     model = load_weights(imagenet_classifier(backbone))
     name, probability = best_guess(model, "chelsea")
     assert name in CATS and probability > 0.3
@@ -119,7 +123,12 @@ def test_it_returns_the_model_it_filled():
 
 def test_every_entry_is_complete():
     assert set(LESSON_WEIGHTS) <= set(WEIGHTS)
+    assert {name for name in BACKBONES if not name.endswith("_beta")} - {"text_encoder"} <= set(WEIGHTS)
     for name, entry in WEIGHTS.items():
+        if isinstance(entry, HubFile):
+            assert entry.repo.startswith("timm/") and entry.url.endswith(entry.repo), name
+            assert entry.file == "model.safetensors", name
+            continue
         assert len(entry.sha256) >= 8 and int(entry.sha256, 16) >= 0, name
         assert entry.file.rsplit("-", 1)[1].startswith(entry.sha256[:8]), name
         assert entry.url or entry.package, name
@@ -135,6 +144,15 @@ def test_every_entry_is_complete():
         ("resnet18", "ResNet18_Weights.IMAGENET1K_V1"),
         ("resnet50", "ResNet50_Weights.IMAGENET1K_V1"),
         ("resnet101", "ResNet101_Weights.IMAGENET1K_V1"),
+        ("resnet34", "ResNet34_Weights.IMAGENET1K_V1"),
+        ("resnet152", "ResNet152_Weights.IMAGENET1K_V1"),
+        ("alexnet", "AlexNet_Weights.IMAGENET1K_V1"),
+        ("vgg11", "VGG11_Weights.IMAGENET1K_V1"),
+        ("vgg11_bn", "VGG11_BN_Weights.IMAGENET1K_V1"),
+        ("vgg13", "VGG13_Weights.IMAGENET1K_V1"),
+        ("vgg16", "VGG16_Weights.IMAGENET1K_V1"),
+        ("vgg16_bn", "VGG16_BN_Weights.IMAGENET1K_V1"),
+        ("vgg19", "VGG19_Weights.IMAGENET1K_V1"),
         ("fcn_resnet50", "segmentation.FCN_ResNet50_Weights.COCO_WITH_VOC_LABELS_V1"),
         ("deeplabv3_resnet50", "segmentation.DeepLabV3_ResNet50_Weights.COCO_WITH_VOC_LABELS_V1"),
         ("deeplabv3_resnet101", "segmentation.DeepLabV3_ResNet101_Weights.COCO_WITH_VOC_LABELS_V1"),
@@ -147,8 +165,8 @@ def test_addresses_are_torchvisions(name, enum):
     assert WEIGHTS[name].url == value.url
 
 
-@pytest.mark.parametrize("name", ["resnet18", "resnet101"])
-def test_renames_of_the_resnets_fit(name):
+@pytest.mark.parametrize("name", ["resnet18", "resnet101", "resnet152", "alexnet", "vgg11_bn", "vgg16", "vgg19"])
+def test_renames_of_torchvisions_classifiers_fit(name):
     with torch.device("meta"):
         theirs = getattr(torchvision.models, name)(weights=None).state_dict()
     assert list(rename(theirs, WEIGHTS[name])) == list(on_meta(imagenet_classifier, name).state_dict())
@@ -267,7 +285,7 @@ def test_an_unknown_name():
 
 @pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2", "efficientnet_lite0"])
 def test_a_missing_file_is_named_with_the_places_and_the_command(name, cache_folder, monkeypatch, offline, no_sources):
-    monkeypatch.setattr(weights.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(FileNotFoundError) as error:
         load_weights(on_meta(BACKBONES[name]))
     message = str(error.value)
@@ -444,3 +462,95 @@ def test_download_brings_the_file_and_loads_it(cache_folder, tmp_path, monkeypat
     monkeypatch.setattr(torch.hub, "download_url_to_file", url_of(content))
     model = load_weights(on_meta(resnet18).to_empty(device="cpu"), download=True)
     assert all(torch.equal(value, source.state_dict()[key]) for key, value in model.state_dict().items())
+
+
+# --- timm's files, in the model hub's cache
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """An empty cache of the model hub's, and an entry whose file would lie in it; `put` lays one there."""
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    entry = HubFile("model.safetensors", "", (("", "backbone."),), url="https://example.invalid/timm/x", repo="timm/x")
+    monkeypatch.setitem(WEIGHTS, "mine", entry)
+
+    def put(model):
+        repo = tmp_path / "hub" / "models--timm--x"
+        (repo / "blobs").mkdir(parents=True)
+        (repo / "snapshots" / "abc").mkdir(parents=True)
+        save_file(model.state_dict(), tmp_path / "file")
+        blob = repo / "blobs" / sha256(tmp_path / "file")
+        (tmp_path / "file").rename(blob)
+        (repo / "snapshots" / "abc" / "model.safetensors").symlink_to(blob)
+        return blob
+
+    return put
+
+
+def narrow():
+    return mobilenet_v2(width_mult=0.35)
+
+
+def test_a_file_in_the_hubs_cache_is_read(hub, offline, no_sources):
+    source = narrow()
+    hub(source)
+    ours = load_weights(narrow(), "mine")
+    assert all(torch.equal(value, source.state_dict()[key]) for key, value in ours.state_dict().items())
+    assert fetch("mine") == WEIGHTS["mine"].locate()
+
+
+def test_a_damaged_file_in_the_hubs_cache_is_refused(hub, no_sources):
+    blob = hub(narrow())
+    content = bytearray(blob.read_bytes())
+    content[-1] ^= 1
+    blob.write_bytes(content)
+    with pytest.raises(ValueError, match=f"damaged.*should be {blob.name[:12]}"):
+        load_weights(narrow(), "mine")
+
+
+def test_a_missing_file_of_the_hubs_is_named_with_the_folder_and_the_command(hub, tmp_path, no_sources):
+    with pytest.raises(FileNotFoundError) as error:
+        load_weights(narrow(), "mine")
+    message = str(error.value)
+    assert str(tmp_path / "hub" / "models--timm--x") in message and "get-weights mine" in message
+
+
+def test_the_hubs_client_brings_it(hub, monkeypatch, no_sources):
+    hub_client = pytest.importorskip("huggingface_hub")
+    source = narrow()
+
+    def download(repo, file):
+        assert (repo, file) == ("timm/x", "model.safetensors")
+        hub(source)
+        return str(WEIGHTS["mine"].locate())
+
+    monkeypatch.setattr(hub_client, "hf_hub_download", download)
+    ours = load_weights(narrow(), "mine", download=True)
+    assert torch.equal(ours.features[0][0].weight, source.features[0][0].weight)
+
+
+def test_what_the_hubs_client_says_offline_is_told(hub, monkeypatch, no_sources):
+    hub_client = pytest.importorskip("huggingface_hub")
+    monkeypatch.setattr(hub_client, "hf_hub_download", failing(OSError("no route to the hub\nand more")))
+    with pytest.raises(FileNotFoundError, match=r"could not be had \(OSError: no route to the hub\).*get-weights mine"):
+        load_weights(narrow(), "mine", download=True)
+
+
+def test_the_hubs_cache_is_looked_for_where_its_client_keeps_it(monkeypatch):
+    constants = pytest.importorskip("huggingface_hub.constants")
+    for name in ("HF_HOME", "HF_HUB_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    assert hub_cache() == Path(constants.default_cache_path)
+    monkeypatch.setenv("HF_HOME", "/somewhere")
+    assert hub_cache().as_posix() == "/somewhere/hub"
+    monkeypatch.setenv("HF_HUB_CACHE", "/elsewhere")
+    assert hub_cache().as_posix() == "/elsewhere"
+
+
+@pytest.mark.parametrize("name", ["xception65", "vit_small"])
+def test_a_name_that_timm_has(name):
+    """The entry's repository is one that timm itself would load."""
+    timm = pytest.importorskip("timm")
+    model = WEIGHTS[name].repo.removeprefix("timm/")
+    assert timm.is_model_pretrained(model)
+    assert timm.get_pretrained_cfg(model).hf_hub_id in ("timm/", WEIGHTS[name].repo)

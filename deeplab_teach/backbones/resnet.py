@@ -14,9 +14,12 @@ def _conv3x3(in_channels, out_channels, *, stride=1, rate=1):
 
 
 def _shortcut(in_channels, out_channels, stride):
-    """The identity, or a 1x1 convolution where the block changes the shape (He et al., section 3.3, option B)."""
-    if stride == 1 and in_channels == out_channels:
-        return None
+    """The identity, or a 1x1 convolution where the number of channels changes (He et al., section 3.3, option B).
+
+    Where only the stride changes, which happens in the DeepLab papers' variant alone, every other value is kept.
+    """
+    if in_channels == out_channels:
+        return None if stride == 1 else nn.MaxPool2d(1, stride)
     return nn.Sequential(
         nn.Conv2d(in_channels, out_channels, 1, stride, bias=False),
         nn.BatchNorm2d(out_channels),
@@ -128,6 +131,11 @@ def resnet18(*, output_stride=32) -> ResNet:
     return ResNet("resnet18", BasicBlock, (2, 2, 2, 2), output_stride=output_stride)
 
 
+def resnet34(*, output_stride=32) -> ResNet:
+    """ResNet-34: 21.3 million backbone parameters (21.8 with torchvision's classifier)."""
+    return ResNet("resnet34", BasicBlock, (3, 4, 6, 3), output_stride=output_stride)
+
+
 def resnet50(*, output_stride=32) -> ResNet:
     """ResNet-50: 23.5 million backbone parameters (25.6 with torchvision's classifier)."""
     return ResNet("resnet50", Bottleneck, (3, 4, 6, 3), output_stride=output_stride)
@@ -136,3 +144,8 @@ def resnet50(*, output_stride=32) -> ResNet:
 def resnet101(*, output_stride=32) -> ResNet:
     """ResNet-101: 42.5 million backbone parameters (44.5 with torchvision's classifier)."""
     return ResNet("resnet101", Bottleneck, (3, 4, 23, 3), output_stride=output_stride)
+
+
+def resnet152(*, output_stride=32) -> ResNet:
+    """ResNet-152: 58.1 million backbone parameters (60.2 with torchvision's classifier)."""
+    return ResNet("resnet152", Bottleneck, (3, 8, 36, 3), output_stride=output_stride)

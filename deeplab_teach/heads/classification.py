@@ -1,12 +1,15 @@
-"""The classification head: feature maps in, one score per class out."""
+"""The classification heads: feature maps in, one score per class out."""
 
+import torch
 from torch import Tensor, nn
 
-from deeplab_teach.features import FeatureSpec, high_key
+from deeplab_teach.features import FeatureSpec, dense_key, high_key
 
 
 class ClassificationHead(nn.Module):
     """Average each channel over the whole map, then one linear layer (Lin et al. 2014, Network in Network, 3.2).
+
+    It takes a text's tokens as well as an image's map; where the features hold a `mask`, it averages what that keeps.
 
     Args:
         feature_specs: what the backbone declares.
@@ -48,6 +51,60 @@ class ClassificationHead(nn.Module):
         self.classifier = nn.Linear(channels, num_classes)
 
     def forward(self, features: dict[str, Tensor]) -> Tensor:
-        x = self.conv(features[self.high])  # (N, channels, H/32, W/32)
-        x = x.mean(dim=(2, 3))  # (N, channels): where it was is forgotten here
+        x = self.conv(features[self.high])  # (N, channels, H/32, W/32), or (N, channels, T) for text
+        x = masked_mean(x, features.get("mask"))  # (N, channels): where it was is forgotten here
         return self.classifier(self.dropout(x))  # (N, num_classes)
+
+
+def masked_mean(x: Tensor, kept: Tensor | None = None) -> Tensor:
+    """Mean over all places `(N, C, ...) -> (N, C)`; with `kept`, bool `(N, T)`, over the places that it keeps."""
+    if kept is None:
+        return x.mean(dim=tuple(range(2, x.dim())))
+    weight = kept[:, None].to(x)  # (N, 1, T)
+    return (x * weight).sum(dim=2) / weight.sum(dim=2)  # (N, C)
+
+
+class FullyConnectedHead(nn.Module):
+    """Three linear layers over every value of the map, as AlexNet and VGG end; most of their parameters are here.
+
+    Args:
+        feature_specs: what the backbone declares.
+        num_classes: number of scores.
+        high: the feature map to read; `None` for the deepest.
+        grid: the map is averaged to `grid` x `grid` places first, since a linear layer takes a fixed number of values:
+            7 in VGG, 6 in AlexNet.
+        hidden_channels: width of the first two layers.
+        dropout: share of values to drop while training.
+        dropout_first: dropout before each of the first two linear layers (AlexNet) instead of after (VGG).
+
+    `forward(features) -> (N, num_classes)` raw scores.
+
+    Raises:
+        ValueError: `high` is no feature map of the backbone, or the map is a text's.
+    """
+
+    def __init__(
+        self,
+        feature_specs: dict[str, FeatureSpec],
+        num_classes: int,
+        *,
+        high=None,
+        grid=7,
+        hidden_channels=4096,
+        dropout=0.5,
+        dropout_first=False,
+    ):
+        super().__init__()
+        self.high = dense_key(feature_specs, high)
+        self.pool = nn.AdaptiveAvgPool2d(grid)
+        first = nn.Linear(feature_specs[self.high].channels * grid * grid, hidden_channels)
+        second = nn.Linear(hidden_channels, hidden_channels)
+        layers = []
+        for linear in (first, second):
+            block = [linear, nn.ReLU(inplace=True)]
+            layers += [nn.Dropout(dropout), *block] if dropout_first else [*block, nn.Dropout(dropout)]
+        self.classifier = nn.Sequential(*layers, nn.Linear(hidden_channels, num_classes))
+
+    def forward(self, features: dict[str, Tensor]) -> Tensor:
+        x = self.pool(features[self.high])  # (N, channels, grid, grid)
+        return self.classifier(torch.flatten(x, 1))  # (N, num_classes)

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from deeplab_teach.features import FeatureSpec, high_key
+from deeplab_teach.features import FeatureSpec, dense_key
 from deeplab_teach.layers import SeparableConv2d, conv_bn_relu
 
 
@@ -94,7 +94,7 @@ class DeepLabV3Head(nn.Module):
         dropout=0.1,
     ):
         super().__init__()
-        self.high = high_key(feature_specs, high)
+        self.high = dense_key(feature_specs, high)
         spec = feature_specs[self.high]
         rates = default_rates(spec.stride) if atrous_rates is None else atrous_rates
         self.aspp = ASPP(spec.channels, rates, channels=channels, separable=separable, dropout=dropout)

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from deeplab_teach.features import FeatureSpec, high_key, low_level_key
+from deeplab_teach.features import FeatureSpec, dense_key, low_level_key
 from deeplab_teach.heads.deeplabv3 import ASPP, default_rates
 from deeplab_teach.layers import SeparableConv2d, conv_bn_relu
 
@@ -44,7 +44,7 @@ class DeepLabV3PlusHead(nn.Module):
         dropout=0.1,
     ):
         super().__init__()
-        self.high = high_key(feature_specs, high)
+        self.high = dense_key(feature_specs, high)
         self.low_level = low_level_key(feature_specs, low_level)
         spec = feature_specs[self.high]
         rates = default_rates(spec.stride) if atrous_rates is None else atrous_rates

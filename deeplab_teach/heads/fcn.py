@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from deeplab_teach.features import FeatureSpec, high_key
+from deeplab_teach.features import FeatureSpec, dense_key
 from deeplab_teach.layers import conv_bn_relu
 
 
@@ -26,7 +26,7 @@ class FCNHead(nn.Module):
         self, feature_specs: dict[str, FeatureSpec], num_classes: int, *, high=None, channels=None, dropout=0.1
     ):
         super().__init__()
-        self.high = high_key(feature_specs, high)
+        self.high = dense_key(feature_specs, high)
         in_channels = feature_specs[self.high].channels
         channels = channels or in_channels // 4
         self.conv = conv_bn_relu(in_channels, channels, 3)

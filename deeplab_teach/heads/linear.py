@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from deeplab_teach.features import FeatureSpec, high_key
+from deeplab_teach.features import FeatureSpec, dense_key
 
 
 class LinearHead(nn.Module):
@@ -21,7 +21,7 @@ class LinearHead(nn.Module):
 
     def __init__(self, feature_specs: dict[str, FeatureSpec], num_classes: int, *, high=None):
         super().__init__()
-        self.high = high_key(feature_specs, high)
+        self.high = dense_key(feature_specs, high)
         self.classifier = nn.Conv2d(feature_specs[self.high].channels, num_classes, 1)
 
     def forward(self, features: dict[str, Tensor]) -> Tensor:

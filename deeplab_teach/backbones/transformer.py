@@ -1,0 +1,65 @@
+"""The Transformer's block (Vaswani et al. 2017, arXiv 1706.03762), which image and text backbones share.
+
+Parameter names are timm's. The norms stand before attention and MLP ("pre-norm"), as in ViT.
+"""
+
+from collections import OrderedDict
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class SelfAttention(nn.Module):
+    """Every token reads every other one, in several heads side by side (section 3.2).
+
+    `forward(x: (N, T, C), kept: bool (N, T) or None) -> (N, T, C)`; tokens that are not kept are read by nobody.
+    """
+
+    def __init__(self, dim, num_heads):
+        super().__init__()
+        self.num_heads = num_heads
+        self.qkv = nn.Linear(dim, 3 * dim)  # query, key and value of each token, in one layer
+        self.proj = nn.Linear(dim, dim)
+
+    def forward(self, x: Tensor, kept: Tensor | None = None) -> Tensor:
+        n, tokens, dim = x.shape
+        qkv = self.qkv(x).reshape(n, tokens, 3, self.num_heads, dim // self.num_heads)  # (N, T, 3, heads, C/heads)
+        query, key, value = qkv.permute(2, 0, 3, 1, 4)  # each (N, heads, T, C/heads)
+        mask = None if kept is None else kept[:, None, None]  # (N, 1, 1, T)
+        out = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)  # (N, heads, T, C/heads)
+        return self.proj(out.transpose(1, 2).reshape(n, tokens, dim))  # (N, T, C)
+
+    def attention_multiply_adds(self, output_shape) -> int:
+        """Of the two products that no layer holds: queries with keys, and weights with values, T x T x C each."""
+        n, tokens, dim = output_shape
+        return 2 * n * tokens * tokens * dim
+
+
+class TransformerBlock(nn.Module):
+    """Attention mixes the tokens, an MLP works on each alone; both are added to what came in."""
+
+    def __init__(self, dim, num_heads, *, mlp_ratio=4, eps=1e-6):
+        super().__init__()
+        self.norm1 = nn.LayerNorm(dim, eps=eps)
+        self.attn = SelfAttention(dim, num_heads)
+        self.norm2 = nn.LayerNorm(dim, eps=eps)
+        hidden = mlp_ratio * dim
+        self.mlp = nn.Sequential(OrderedDict(fc1=nn.Linear(dim, hidden), act=nn.GELU(), fc2=nn.Linear(hidden, dim)))
+
+    def forward(self, x: Tensor, kept: Tensor | None = None) -> Tensor:
+        x = x + self.attn(self.norm1(x), kept)  # (N, T, C)
+        return x + self.mlp(self.norm2(x))  # (N, T, C)
+
+
+def initialise(module: nn.Module) -> None:
+    """Small random weights and zero biases in every linear layer, as ViT starts."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Linear):
+            nn.init.trunc_normal_(layer.weight, std=0.02)
+            nn.init.zeros_(layer.bias)
+
+
+def require_heads(dim: int, num_heads: int) -> None:
+    """Raise a `ValueError` unless the channels can be shared out among the heads."""
+    if num_heads < 1 or dim % num_heads:
+        raise ValueError(f"dim must be a multiple of num_heads, got dim={dim} and num_heads={num_heads}.")

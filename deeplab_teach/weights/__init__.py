@@ -1,0 +1,17 @@
+"""Published weights: where they come from, whether they are whole, and under which names our models know them."""
+
+from deeplab_teach.weights.bring import fetch
+from deeplab_teach.weights.load import fill, load_weights, rename
+from deeplab_teach.weights.table import LESSON_WEIGHTS, WEIGHTS, HubFile, WeightFile, weight_file
+
+__all__ = [
+    "LESSON_WEIGHTS",
+    "WEIGHTS",
+    "HubFile",
+    "WeightFile",
+    "fetch",
+    "fill",
+    "load_weights",
+    "rename",
+    "weight_file",
+]

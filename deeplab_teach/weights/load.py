@@ -1,0 +1,82 @@
+"""Published weights into our models: under which names they know each tensor, and what to say when they do not fit."""
+
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from deeplab_teach.weights.bring import fetch
+from deeplab_teach.weights.table import WeightFile, weight_file
+
+
+def rename(state: dict, entry: WeightFile) -> dict:
+    """Published names -> the names in a whole model of ours (`backbone....`, `head....`); unused ones left out."""
+    renamed = {}
+    for key, value in state.items():
+        if key.startswith(entry.unused):
+            continue
+        old, new = next((pair for pair in entry.renames if key.startswith(pair[0])), ("", ""))
+        renamed[new + key[len(old) :]] = value
+    return renamed
+
+
+def load_weights(model: nn.Module, name: str | None = None, *, download=False) -> nn.Module:
+    """Fill a model with published weights; every tensor must find its place.
+
+    Args:
+        model: a backbone (takes the backbone's part of the file), or a whole `ImageClassifier` / `SegmentationModel`.
+        name: a key of `WEIGHTS`; `None` for the name of the model's backbone.
+        download: bring the file if it is not on this computer.
+
+    Returns:
+        The same model, for `model = load_weights(resnet50())`.
+
+    Raises:
+        ValueError: unknown name, damaged file, or weights that do not fit; the message says which.
+        FileNotFoundError: the file is not here, or could not be had.
+    """
+    is_backbone = not hasattr(model, "backbone")
+    name = name or getattr(model if is_backbone else model.backbone, "name", None)
+    entry = weight_file(name)
+    path = fetch(name) if download else entry.locate()
+    if path is None:
+        places = " and ".join(str(place) for place in entry.places())
+        raise FileNotFoundError(
+            f"The weights of {name!r} (file {entry.file}) are not on this computer: looked for {places}. "
+            f"Bring them with `python -m deeplab_teach get-weights {name}`, or pass download=True."
+        )
+    state = rename(_read(entry.check(path)), entry)
+    if is_backbone:  # the published head is left out on purpose
+        prefix = "backbone."
+        state = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+    fill(model, state, f"the weights of {name!r}")
+    return model
+
+
+def _read(path) -> dict:
+    """The tensors of a file, by name. Neither format can run code."""
+    if path.suffix == ".safetensors":
+        return load_file(path)
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def fill(model: nn.Module, state: dict, what: str) -> None:
+    """`load_state_dict`, strict, with an error a person can act on."""
+    ours = model.state_dict()
+    # Files from before 2018 lack batch norm's counter of batches; PyTorch then leaves it at zero.
+    missing = [key for key in ours if key not in state and not key.endswith(".num_batches_tracked")]
+    extra = [key for key in state if key not in ours]
+    shapes = [
+        f"{key} is {tuple(value.shape)} in the file and {tuple(ours[key].shape)} in the model"
+        for key, value in state.items()
+        if key in ours and value.shape != ours[key].shape
+    ]
+    problems = []
+    for label, rows in (("not in the file: ", missing), ("not in the model: ", extra), ("other shape: ", shapes)):
+        if rows:
+            problems.append(label + ", ".join(rows[:3]) + (f" and {len(rows) - 3} more" if len(rows) > 3 else ""))
+    if problems:
+        hint = ""
+        if all(key.startswith("head.") for key in missing + extra) and all(row.startswith("head.") for row in shapes):
+            hint = " The backbone fits: to take only its weights, load into model.backbone."
+        raise ValueError(f"{what} do not fit this model; {'; '.join(problems)}.{hint}")
+    model.load_state_dict(state)

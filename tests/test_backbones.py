@@ -1,0 +1,238 @@
+"""What single backbones promise beyond the contract: where beta nets stride, what a text encoder reads."""
+
+import pytest
+import torch
+from helpers import on_meta, random_features
+from torch import nn
+
+from deeplab_teach.backbones import (
+    alexnet,
+    mobilenet_v2,
+    resnet50,
+    resnet50_beta,
+    resnet101_beta,
+    text_encoder,
+    vit_small,
+)
+from deeplab_teach.backbones.transformer import SelfAttention
+from deeplab_teach.backbones.vit import ViT
+from deeplab_teach.features import FeatureSpec
+from deeplab_teach.fpn import FPN, SimpleFeaturePyramid, with_pyramid
+from deeplab_teach.heads import ClassificationHead
+
+# --- the papers' ResNet
+
+
+def units(backbone):
+    """Stride and rate of each unit's 3x3, per stage."""
+    stages = (backbone.layer1, backbone.layer2, backbone.layer3, backbone.layer4)
+    return [[(unit.conv2.stride[0], unit.conv2.dilation[0]) for unit in stage] for stage in stages]
+
+
+def test_a_beta_net_strides_in_the_last_unit_of_three_stages():
+    first, second, third, last = units(on_meta(resnet50_beta))
+    assert first == [(1, 1), (1, 1), (2, 1)]
+    assert second == [(1, 1)] * 3 + [(2, 1)]
+    assert third == [(1, 1)] * 5 + [(2, 1)]
+    assert last == [(1, 1), (1, 2), (1, 4)], "the multi-grid holds at every output stride"
+
+
+@pytest.mark.parametrize(
+    ("output_stride", "third", "last"),
+    [(16, [(1, 1)] * 6, [(1, 2), (1, 4), (1, 8)]), (8, [(1, 2)] * 6, [(1, 4), (1, 8), (1, 16)])],
+)
+def test_a_dilated_beta_net_runs_each_stage_at_the_rate_it_came_in(output_stride, third, last):
+    plan = units(on_meta(resnet50_beta, output_stride=output_stride))
+    assert plan[2:] == [third, last]
+    assert plan[1] == [(1, 1)] * 3 + [(2 if output_stride == 16 else 1, 1)]
+
+
+def test_multi_grid_can_be_chosen():
+    assert [rate for _, rate in units(on_meta(resnet101_beta, multi_grid=(1, 1, 1)))[3]] == [1, 1, 1]
+    assert [rate for _, rate in units(on_meta(resnet101_beta, multi_grid=(1, 2, 1), output_stride=16))[3]] == [2, 4, 2]
+    with pytest.raises(ValueError, match=r"one rate to each of the 3 last units, got \(1, 2\)"):
+        on_meta(resnet101_beta, multi_grid=(1, 2))
+
+
+def test_where_a_beta_unit_only_strides_its_shortcut_has_no_weights():
+    backbone = on_meta(resnet50_beta)
+    assert isinstance(backbone.layer2[-1].downsample, nn.MaxPool2d)
+    x = torch.arange(25.0).reshape(1, 1, 5, 5)
+    assert torch.equal(backbone.layer2[-1].downsample(x), x[..., ::2, ::2])
+    assert backbone.layer2[1].downsample is None
+
+
+def test_the_stem_of_a_beta_net_is_three_small_convolutions():
+    stem = [module for module in on_meta(resnet101_beta).conv1 if isinstance(module, nn.Conv2d)]
+    assert [(conv.out_channels, conv.kernel_size[0], conv.stride[0]) for conv in stem] == [
+        (64, 3, 2),
+        (64, 3, 1),
+        (128, 3, 1),
+    ]
+
+
+# --- attention and ViT
+
+
+def test_attention_by_hand():
+    attention = SelfAttention(6, 2).double()
+    x = torch.randn(1, 4, 6, dtype=torch.float64)
+    query, key, value = attention.qkv(x)[0].split(6, dim=1)
+    heads = []
+    for part in (slice(0, 3), slice(3, 6)):
+        weights = (query[:, part] @ key[:, part].T / 3**0.5).softmax(dim=1)
+        heads.append(weights @ value[:, part])
+    torch.testing.assert_close(attention(x)[0], attention.proj(torch.cat(heads, dim=1)))
+
+
+def test_a_token_that_is_not_kept_is_read_by_nobody():
+    attention = SelfAttention(8, 2).eval()
+    x = torch.randn(2, 5, 8)
+    kept = torch.ones(2, 5, dtype=torch.bool)
+    kept[0, 3:] = False
+    out = attention(x, kept)
+    x[0, 3:] = 100.0
+    changed = attention(x, kept)
+    torch.testing.assert_close(out[0, :3], changed[0, :3])
+    torch.testing.assert_close(out[1], attention(x)[1])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"dim": 100, "num_heads": 6}, "dim must be a multiple of num_heads, got dim=100 and num_heads=6"),
+        ({"dim": 96, "num_heads": 6, "image_size": 100}, "image_size must be a multiple of the patches' 16, got 100"),
+    ],
+)
+def test_a_vit_that_cannot_be(options, message):
+    with pytest.raises(ValueError, match=message):
+        on_meta(ViT, "vit", depth=1, **options)
+
+
+# --- text
+
+
+@pytest.fixture
+def reader():
+    return text_encoder(vocab_size=50, dim=16, depth=2, num_heads=2, max_length=12).eval()
+
+
+def test_text_obeys_the_contract(reader):
+    features = reader(torch.randint(1, 50, (3, 7)))
+    assert list(features) == list(reader.feature_specs) == ["tokens"]
+    assert features["tokens"].shape == (3, 16, 7) and reader.feature_specs["tokens"] == FeatureSpec(16, 1)
+
+
+def test_padding_changes_nothing_and_is_declared(reader):
+    short = torch.randint(1, 50, (2, 5))
+    long = torch.cat([short, torch.zeros(2, 4, dtype=torch.int64)], dim=1)
+    features = reader(long)
+    assert features["mask"].tolist() == [[True] * 5 + [False] * 4] * 2
+    torch.testing.assert_close(features["tokens"][..., :5], reader(short)["tokens"], rtol=1e-4, atol=1e-5)
+
+
+def test_the_same_classification_head_reads_text(reader):
+    head = ClassificationHead(reader.feature_specs, 4).eval()
+    short = torch.randint(1, 50, (2, 5))
+    padded = torch.cat([short, torch.zeros(2, 4, dtype=torch.int64)], dim=1)
+    scores = head(reader(short))
+    assert scores.shape == (2, 4)
+    torch.testing.assert_close(head(reader(padded)), scores, rtol=1e-4, atol=1e-5)
+
+
+def test_masked_mean_by_hand():
+    head = ClassificationHead({"tokens": FeatureSpec(1, 1)}, 1)
+    with torch.no_grad():
+        head.classifier.weight.fill_(1.0)
+        head.classifier.bias.fill_(0.0)
+    features = {"tokens": torch.tensor([[[1.0, 3.0, 100.0]]]), "mask": torch.tensor([[True, True, False]])}
+    assert head(features).item() == 2.0
+
+
+def test_an_encoder_without_a_padding_id_keeps_every_token():
+    reader = text_encoder(vocab_size=5, dim=8, depth=1, num_heads=2, padding_id=None).eval()
+    assert "mask" not in reader(torch.zeros(1, 3, dtype=torch.int64))
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        (torch.rand(1, 3, 32, 32), r"integer ids of shape \(N, T\), got torch.float32 \(1, 3, 32, 32\)"),
+        (torch.tensor([1, 2, 3]), r"integer ids of shape \(N, T\), got torch.int64 \(3,\)"),
+        (torch.ones(1, 13, dtype=torch.int64), "texts must have 1 to 12 tokens, got 13"),
+        (torch.ones(1, 0, dtype=torch.int64), "texts must have 1 to 12 tokens, got 0"),
+        (torch.tensor([[1, 50]]), r"ids must be in 0\.\.49, got 1\.\.50"),
+        (torch.tensor([[-1, 2]]), r"ids must be in 0\.\.49, got -1\.\.2"),
+        (torch.tensor([[1, 2], [0, 0]]), r"padding \(id 0\) alone"),
+    ],
+)
+def test_what_is_no_text(reader, ids, message):
+    with pytest.raises(ValueError, match=message):
+        reader(ids)
+
+
+# --- pyramids
+
+
+def test_an_fpn_by_hand():
+    """Top-down: each map is its own 1x1 plus the coarser one, enlarged to its size."""
+    backbone = mobilenet_v2().eval()
+    fpn = FPN(backbone, keys=["c4", "c5"], out_channels=8).eval()
+    image = torch.randn(1, 3, 97, 70)
+    with torch.no_grad():
+        features, pyramid = backbone(image), fpn(image)
+        c4, c5 = (conv(features[key]) for conv, key in zip(fpn.lateral, ("c4", "c5"), strict=True))
+        rows = torch.arange(c4.shape[2]) * c5.shape[2] // c4.shape[2]  # the nearest coarse row of each fine one
+        columns = torch.arange(c4.shape[3]) * c5.shape[3] // c4.shape[3]
+        torch.testing.assert_close(pyramid["p4"], fpn.output[0](c4 + c5[:, :, rows][..., columns]))
+        torch.testing.assert_close(pyramid["p5"], fpn.output[1](c5))
+
+
+@pytest.mark.parametrize("output_stride", [8, 16, 32])
+@pytest.mark.parametrize("extra", [None, "pool", "convs"])
+def test_a_pyramid_obeys_the_contract(output_stride, extra):
+    fpn = on_meta(lambda: FPN(resnet50(output_stride=output_stride), extra=extra))
+    last = {8: [4, 8, 8, 8], 16: [4, 8, 16, 16], 32: [4, 8, 16, 32]}[output_stride]
+    more = {None: [], "pool": [2], "convs": [2, 4]}[extra]
+    assert [spec.stride for spec in fpn.feature_specs.values()] == last + [output_stride * i for i in more]
+    assert list(fpn.feature_specs) == ["p2", "p3", "p4", "p5", "p6", "p7"][: 4 + len(more)]
+    assert fpn.out_channels == 256 and fpn.name == "resnet50_fpn"
+    for size in ((97, 129), (160, 96)):
+        features = fpn(torch.empty(2, 3, *size, device="meta"))
+        expected = random_features(fpn.feature_specs, size, device="meta")
+        assert {key: value.shape for key, value in features.items()} == {k: v.shape for k, v in expected.items()}
+
+
+@pytest.mark.parametrize("size", [(97, 129), (160, 96), (33, 50)])
+def test_the_simple_pyramid_obeys_the_contract(size):
+    pyramid = on_meta(lambda: SimpleFeaturePyramid(vit_small()))
+    assert list(pyramid.feature_specs.items()) == [(f"p{i}", FeatureSpec(256, 2**i)) for i in (2, 3, 4, 5)]
+    features = pyramid(torch.empty(2, 3, *size, device="meta"))
+    expected = random_features(pyramid.feature_specs, size, device="meta")
+    assert {key: value.shape for key, value in features.items()} == {k: v.shape for k, v in expected.items()}
+
+
+def test_a_pyramid_scales_images_as_its_backbone():
+    assert on_meta(lambda: SimpleFeaturePyramid(vit_small())).mean == (0.5, 0.5, 0.5)
+    assert on_meta(lambda: FPN(alexnet())).min_side == 63
+
+
+def test_with_pyramid_chooses_what_fits():
+    assert isinstance(on_meta(lambda: with_pyramid(vit_small())), SimpleFeaturePyramid)
+    assert list(on_meta(lambda: with_pyramid(mobilenet_v2(), finest=8)).feature_specs) == ["p3", "p4", "p5"]
+    assert list(on_meta(lambda: with_pyramid(alexnet())).feature_specs) == ["p3", "p4", "p5"]
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: FPN(resnet50(), keys=["c4", "c9"]), "c9: no map of resnet50, which has c1, c2, c3, c4, c5"),
+        (lambda: FPN(vit_small()), "joins two maps or more, and vit_small gives 1 of stride 4 or more; put a Simple"),
+        (lambda: FPN(resnet50(), extra="conv"), 'extra must be None, "pool" or "convs", got .conv.'),
+        (lambda: SimpleFeaturePyramid(resnet50()), "must have stride 16; resnet50's c5 has 32"),
+        (lambda: with_pyramid(text_encoder()), "text_encoder gives a row of text tokens: there is no pyramid"),
+    ],
+)
+def test_pyramids_that_cannot_be(build, message):
+    with pytest.raises(ValueError, match=message):
+        on_meta(build)
