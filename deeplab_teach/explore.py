@@ -9,11 +9,13 @@ import torch
 from deeplab_teach import plots
 from deeplab_teach.backbones import FIXED_STRIDES, IMAGE_BACKBONES
 from deeplab_teach.cost import blocks, count
+from deeplab_teach.datasets import photo, read_image
+from deeplab_teach.diagrams import draw_conv
 from deeplab_teach.fpn import Pyramid
 from deeplab_teach.heads import CLASSIFICATION_HEADS, DETECTION_HEADS, HEADS
-from deeplab_teach.layers import OUTPUT_STRIDES
+from deeplab_teach.layers import OUTPUT_STRIDES, conv_output_size, receptive_field
 from deeplab_teach.metrics import trimap_band
-from deeplab_teach.models import build_model, predict_mask
+from deeplab_teach.models import build_model, predict_classes, predict_mask
 from deeplab_teach.xray import draw_network
 
 
@@ -124,3 +126,58 @@ def borders(models: dict, scenes, classes) -> widgets.VBox:
         scene=widgets.IntSlider(value=0, min=0, max=len(scenes) - 1, continuous_update=False, **_label("scene")),
         width=widgets.IntSlider(value=3, min=1, max=12, continuous_update=False, **_label("band, pixels")),
     )
+
+
+def draw_sizes(size=16, kernel_size=3, stride=1, padding=1, layers=1, dilation=1):
+    """A stack of equal convolutions along one side: how many places are left, and how many one of them has read."""
+    stack = [(kernel_size, stride, padding, dilation)] * layers
+    fig = draw_conv(size, stack, f"{layers} x kernel {kernel_size}, stride {stride}, padding {padding}")
+    sizes = [size]
+    for _ in stack:
+        options = {"stride": stride, "padding": padding, "dilation": dilation}
+        sizes.append(conv_output_size(sizes[-1], kernel_size, **options))
+    field, step = receptive_field([(kernel_size, stride, dilation)] * layers)
+    return fig, (
+        f"Places: {' -> '.join(map(str, sizes))}. One place of the last layer reads {field} places of the input"
+        f"{', padding included' if padding else ''}; its neighbour begins {step} further on."
+    )
+
+
+def conv_sizes() -> widgets.VBox:
+    """Lesson 01: what kernel, stride, padding and depth do to the size of a map and to what one place has seen."""
+    slider = {"continuous_update": False}
+    return play(
+        draw_sizes,
+        size=widgets.IntSlider(value=16, min=8, max=24, **slider, **_label("input size")),
+        kernel_size=widgets.IntSlider(value=3, min=1, max=7, step=2, **slider, **_label("kernel size")),
+        stride=widgets.IntSlider(value=1, min=1, max=3, **slider, **_label("stride")),
+        padding=widgets.IntSlider(value=1, min=0, max=3, **slider, **_label("padding")),
+        layers=widgets.IntSlider(value=1, min=1, max=3, **slider, **_label("layers")),
+    )
+
+
+def uploaded(value) -> bytes | None:
+    """The bytes of an upload control's last file: ipywidgets 8 gives a tuple of files, version 7 a dict by name."""
+    files = list(value.values()) if isinstance(value, dict) else list(value)
+    return bytes(files[-1]["content"]) if files else None
+
+
+def draw_names(classifiers: dict, labels):
+    """`draw(upload)`: what each of `classifiers = {"mobilenet_v2": model, ...}` takes a picture for."""
+
+    def draw(upload=()):
+        content = uploaded(upload)
+        image = (photo("coffee") if content is None else read_image(content, max_side=640)) / 255
+        guesses = {
+            name: [(labels[i], p) for i, p in predict_classes(model, image)] for name, model in classifiers.items()
+        }
+        best = ", ".join(f"{name} says {rows[0][0]} ({100 * rows[0][1]:.0f} %)" for name, rows in guesses.items())
+        return plots.draw_guesses(image, guesses, "What is this?"), f"{best}."
+
+    return draw
+
+
+def name_photo(classifiers: dict, labels) -> widgets.VBox:
+    """Lesson 01: upload a picture of your own and see what the classifiers take it for."""
+    upload = widgets.FileUpload(accept="image/*", multiple=False)
+    return play(draw_names(classifiers, labels), photo=True, upload=upload)

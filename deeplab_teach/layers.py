@@ -7,6 +7,40 @@ from torch import nn
 OUTPUT_STRIDES = (8, 16, 32)
 
 
+def conv_output_size(size: int, kernel_size: int, *, stride=1, padding=0, dilation=1) -> int:
+    """How many places a convolution or a pool leaves along one side of a map of `size` places.
+
+    `floor((size + 2 * padding - reach) / stride) + 1`, where a kernel reaches over `dilation * (kernel_size - 1) + 1`
+    places. (Dumoulin & Visin 2016, arXiv 1603.07285, relationship 15.)
+
+    Raises:
+        ValueError: the kernel is larger than the padded map.
+    """
+    reach = dilation * (kernel_size - 1) + 1
+    if reach > size + 2 * padding:
+        raise ValueError(f"a kernel that reaches over {reach} places does not fit into {size} + 2 * {padding}.")
+    return (size + 2 * padding - reach) // stride + 1
+
+
+def receptive_field(layers) -> tuple[int, int]:
+    """How many places of the input one output value reads, and how many apart two neighbouring outputs read.
+
+    Args:
+        layers: `(kernel_size, stride, dilation)` of each convolution or pool, in order; along one side.
+
+    Returns:
+        `(field, step)`: the size of the receptive field, and the stride of the whole stack.
+
+    >>> receptive_field([(3, 1, 1), (3, 1, 1)])
+    (5, 1)
+    """
+    field, step = 1, 1
+    for kernel_size, stride, dilation in layers:
+        field += dilation * (kernel_size - 1) * step  # a later layer's neighbours lie `step` input places apart
+        step *= stride
+    return field, step
+
+
 def conv_bn_relu(in_channels, out_channels, kernel_size=3, *, stride=1, rate=1) -> nn.Sequential:
     """Convolution, batch norm, ReLU; the map keeps its size, or has ceil(H / stride) rows.
 

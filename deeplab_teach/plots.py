@@ -116,6 +116,20 @@ def draw_labelled(images, labels: list[str], title: str) -> Figure:
     return fig
 
 
+def draw_guesses(image, guesses: dict[str, list[tuple[str, float]]], title: str) -> Figure:
+    """An image, and beside it what each classifier takes it for: `guesses = {"resnet18": [("cat", 0.7), ...]}`."""
+    fig, axes = new_figure(2.8 * (1 + len(guesses)), 2.5, 1, 1 + len(guesses))
+    axes[0].imshow(to_image(image))
+    axes[0].set(xticks=[], yticks=[])
+    for ax, (name, rows) in zip(axes[1:], guesses.items(), strict=True):
+        ax.barh(range(len(rows)), [100 * p for _, p in rows], color=COLORS["head"])
+        ax.set_yticks(range(len(rows)), [textwrap.shorten(label, 20, placeholder="...") for label, _ in rows])
+        ax.invert_yaxis()
+        ax.set(xlim=(0, 100), xlabel="probability, %", title=name)
+    set_title(fig, title)
+    return fig
+
+
 def draw_features(image, features: dict[str, Tensor], title: str) -> Figure:
     """How strongly each stage answers at each place (mean of |value| over channels), at its own resolution."""
     fig, axes = new_figure(1.9 * (1 + len(features)), 2.6, 1, 1 + len(features))

@@ -6,6 +6,7 @@ from helpers import on_meta, random_features
 from torch import nn
 
 from deeplab_teach.backbones import (
+    BACKBONES,
     alexnet,
     mobilenet_v2,
     resnet50,
@@ -19,6 +20,8 @@ from deeplab_teach.backbones.vit import ViT
 from deeplab_teach.features import FeatureSpec
 from deeplab_teach.fpn import FPN, SimpleFeaturePyramid, with_pyramid
 from deeplab_teach.heads import ClassificationHead
+from deeplab_teach.layers import conv_output_size, receptive_field
+from deeplab_teach.models import split_vgg
 
 # --- the papers' ResNet
 
@@ -169,6 +172,52 @@ def test_an_encoder_without_a_padding_id_keeps_every_token():
 def test_what_is_no_text(reader, ids, message):
     with pytest.raises(ValueError, match=message):
         reader(ids)
+
+
+# --- sizes
+
+
+@pytest.mark.parametrize("size", [7, 16, 33, 224])
+@pytest.mark.parametrize(
+    "kernel_size, stride, padding, dilation", [(3, 2, 1, 1), (1, 2, 0, 1), (5, 1, 4, 2), (7, 3, 3, 1)]
+)
+def test_output_sizes_are_pytorchs(size, kernel_size, stride, padding, dilation):
+    layer = nn.Conv1d(1, 1, kernel_size, stride, padding, dilation)
+    options = {"stride": stride, "padding": padding, "dilation": dilation}
+    if dilation * (kernel_size - 1) + 1 > size + 2 * padding:
+        with pytest.raises(ValueError, match="does not fit"):
+            conv_output_size(size, kernel_size, **options)
+    else:
+        assert conv_output_size(size, kernel_size, **options) == layer(torch.zeros(1, 1, size)).shape[-1]
+
+
+@pytest.mark.parametrize("layers", [[(3, 1, 1)], [(3, 2, 1), (3, 1, 2), (1, 2, 1)], [(7, 2, 1), (3, 2, 1), (3, 1, 1)]])
+def test_receptive_fields_are_what_a_gradient_reaches(layers):
+    def apply(x):
+        for kernel_size, stride, dilation in layers:
+            x = nn.functional.conv1d(x, torch.ones(1, 1, kernel_size), None, stride, 0, dilation)
+        return x
+
+    x = torch.zeros(1, 1, 64, requires_grad=True)
+    reached = []
+    for place in (0, 1):
+        (grad,) = torch.autograd.grad(apply(x)[0, 0, place], x)
+        reached.append(grad[0, 0].nonzero().flatten())
+    field, step = receptive_field(layers)
+    assert reached[0][-1] - reached[0][0] + 1 == field
+    assert reached[1][0] - reached[0][0] == step
+
+
+@pytest.mark.parametrize("name", ["vgg11", "alexnet"])
+def test_split_vgg_cuts_torchvisions_networks(name):
+    import torchvision
+
+    model = getattr(torchvision.models, name)(weights=None).eval()
+    backbone, head = split_vgg(model)
+    image = torch.rand(1, 3, 97, 129)
+    with torch.no_grad():
+        assert torch.equal(head(backbone(image)), model(image))
+    assert backbone(image).shape[1:] == on_meta(BACKBONES[name])(image.to("meta"))["c5"].shape[1:]
 
 
 # --- pyramids

@@ -8,6 +8,7 @@ import random
 import re
 import textwrap
 
+import answers_lesson01
 import numpy as np
 import pytest
 import torch
@@ -43,7 +44,7 @@ def stub_of(name):
 # --- wrong answers ----------------------------------------------------------------------------------------------------
 # exercise -> {what a person did: (the answer, a phrase of the message)}
 
-WRONG_ANSWERS = {name: {} for name in NAMES}
+WRONG_ANSWERS = {name: {} for name in NAMES} | answers_lesson01.WRONG
 
 
 def wrong(name, phrase):
@@ -809,6 +810,7 @@ RIGHT_ANSWERS = [
     ("decoder", InOneGo),
     ("trimap_band", lambda labels, width, ignore_index=255: shifted(labels, width, ignore_index, lambda y, x: True)),
     ("is_deeplabv3plus", with_decoder),
+    *answers_lesson01.RIGHT,
     *REFERENCES.items(),
 ]
 
@@ -981,7 +983,7 @@ def test_progress(capsys):
     assert capsys.readouterr().out == here
     check.progress(7)
     assert capsys.readouterr().out.startswith("Lesson 07: 0 of 3 right\n  [  ] decoder: not attempted\n")
-    with pytest.raises(ValueError, match="lessons 00, 07"):
+    with pytest.raises(ValueError, match="lessons 00, 01, 07"):
         check.progress("99")
 
 

@@ -1,16 +1,20 @@
 """The widgets: every control swept through its callback; the picture follows, and the sentence under it fits."""
 
+import datetime
 import html
+import io
 import re
 
 import ipywidgets as widgets
 import pytest
 import torch
+from PIL import Image
+from torch import nn
 
 from deeplab_teach import cost, explore, plots
-from deeplab_teach.backbones import FIXED_STRIDES, IMAGE_BACKBONES
+from deeplab_teach.backbones import BACKBONES, FIXED_STRIDES, IMAGE_BACKBONES
 from deeplab_teach.datasets import EmojiScenes
-from deeplab_teach.explore import borders, draw_swap, play, swap_parts
+from deeplab_teach.explore import borders, conv_sizes, draw_swap, name_photo, play, swap_parts
 from deeplab_teach.heads import HEADS
 from deeplab_teach.metrics import trimap_band
 
@@ -182,6 +186,78 @@ def test_an_impossible_choice_is_a_sentence():
     assert shown(box) and sentence_of(box).startswith("resnet18 ends in")
 
 
+# ------------------------------------------------------------------------------------------------- lesson 01
+
+
+def test_conv_sizes_swept():
+    box = conv_sizes()
+    controls = box.controls
+    pictures = {box.picture.value}
+    for name in controls:
+        slider = controls[name]
+        start = slider.value
+        for value in range(slider.min, slider.max + 1, slider.step):
+            slider.value = value
+            text = sentence_of(box)
+            options = {key: control.value for key, control in controls.items()}
+            sizes = [options["size"]]
+            for _ in range(options["layers"]):
+                layer = nn.Conv1d(1, 1, options["kernel_size"], options["stride"], options["padding"])
+                sizes.append(layer(torch.zeros(1, 1, sizes[-1])).shape[-1])
+            assert shown(box) and text.startswith(f"Places: {' -> '.join(map(str, sizes))}. ")
+            field = 1 + sum((options["kernel_size"] - 1) * options["stride"] ** i for i in range(options["layers"]))
+            assert f"reads {field} place" in text
+            pictures.add(box.picture.value)
+        slider.value = start
+    assert len(pictures) == 1 + sum(len(range(c.min, c.max + 1, c.step)) - 1 for c in controls.values())
+
+
+def test_conv_sizes_that_do_not_fit():
+    box = conv_sizes()
+    box.controls["size"].value, box.controls["padding"].value = 8, 0
+    box.controls["kernel_size"].value, box.controls["layers"].value = 7, 3
+    assert "This combination does not exist: a kernel that reaches over 7 places" in sentence_of(box) and not shown(box)
+
+
+def a_file(color="red"):
+    buffer = io.BytesIO()
+    Image.new("RGB", (90, 60), color).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    "value", [({"name": "a.png", "content": memoryview(a_file())},), {"a.png": {"content": a_file(), "metadata": {}}}]
+)
+def test_an_uploaded_file_in_both_versions_of_ipywidgets(value):
+    assert explore.uploaded(value) == a_file()
+    assert explore.uploaded(type(value)()) is None
+
+
+class Redness(nn.Module):
+    """A classifier of two labels."""
+
+    def __init__(self):
+        super().__init__()
+        self.backbone = BACKBONES["mobilenet_v2"](width_mult=0.35)
+
+    def forward(self, x):
+        return torch.stack([x[:, 0].mean((1, 2)), -x[:, 0].mean((1, 2))], dim=1)
+
+
+def test_a_photo_of_ones_own_is_named():
+    box = name_photo({"mine": Redness()}, ["red", "not red"])
+    assert sentence_of(box).startswith("mine says "), "a photograph of the course's until one is uploaded"
+    before = box.picture.value
+    upload = {"name": "a.png", "type": "image/png", "size": 1, "content": memoryview(a_file())}
+    upload["last_modified"] = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    box.controls["upload"].value = (upload,)
+    assert sentence_of(box).startswith("mine says red (") and box.picture.value != before
+    box.controls["upload"].value = ({**upload, "content": memoryview(a_file("blue"))},)
+    assert sentence_of(box).startswith("mine says not red (")
+    box.controls["upload"].value = ({**upload, "content": memoryview(b"no picture")},)
+    assert "is not an image that can be read" in sentence_of(box) and not shown(box)
+
+
 # ------------------------------------------------------------------------------------------------- lesson 07
 
 
@@ -250,8 +326,10 @@ def test_nothing_that_ipywidgets_7_lacks(scenes, runs):
         widgets.Dropdown: {"description", "style", "layout", "options", "value"},
         widgets.SelectionSlider: {"description", "style", "layout", "options", "value"},
         widgets.IntSlider: {"description", "style", "layout", "value", "min", "max", "step", "continuous_update"},
+        widgets.FileUpload: {"accept", "multiple", "style", "layout"},  # style and layout are objects of its own
     }
-    for box in (swap_parts(), borders({"model": 1}, scenes, scenes.classes)):
+    boxes = (swap_parts(), borders({"model": 1}, scenes, scenes.classes), conv_sizes(), name_photo({}, []))
+    for box in boxes:
         for control in box.controls.values():
             fresh = type(control)(options=[1]) if "options" in known[type(control)] else type(control)()
             private = {"comm", "keys", "log"}

@@ -31,6 +31,7 @@ ORDER = (
     "papers",
     "plots",
     "xray",
+    "diagrams",
     "explore",
     "check",
     "doctor",

@@ -20,6 +20,7 @@ from PIL import Image
 from deeplab_teach import plots
 from deeplab_teach.cost import Block, blocks, count
 from deeplab_teach.datasets import LESSON_CLASSES, EmojiScenes
+from deeplab_teach.diagrams import draw_conv
 from deeplab_teach.metrics import trimap_band
 from deeplab_teach.models import build_model
 from deeplab_teach.xray import draw_network
@@ -311,6 +312,80 @@ def test_each_picture_has_its_label(scenes):
     for ax, image in zip(fig.axes, images, strict=True):
         assert np.array_equal(ax.images[0].get_array(), image.permute(1, 2, 0).numpy())
     readable(fig)
+
+
+def test_guesses_are_bars_of_their_probability(scenes):
+    rows = {
+        "mobilenet_v2": [("Egyptian cat", 0.7), ("a label that is far too long to be written beside a bar", 0.1)],
+        "efficientnet_lite0": [("tabby", 0.4), ("lynx", 0.02)],
+    }
+    fig = plots.draw_guesses(scenes[0][0], rows, "What is this?")
+    for ax, (name, guesses) in zip(fig.axes[1:], rows.items(), strict=True):
+        assert ax.get_title() == name
+        assert [patch.get_width() for patch in ax.patches] == [pytest.approx(100 * p) for _, p in guesses]
+        assert ax.get_xlim() == (0, 100), "the same scale in every figure"
+    assert len(fig.axes[1].get_yticklabels()[1].get_text()) <= 20
+    readable(fig)
+
+
+def filled(fig):
+    """Of each row of a drawn convolution, from the input up: the places that are read, by their position."""
+    blue = plots.COLORS["backbone"].lower()
+    squares = [
+        (patch.get_x() + 0.36, round(patch.get_y() + 0.16), to_hex(patch.get_facecolor()))
+        for patch in fig.axes[0].patches
+    ]
+    rows = sorted({row for _, row, _ in squares})
+    return [[round(x, 3) for x, y, color in squares if y == row and color == blue] for row in rows]
+
+
+def test_a_drawn_convolution_reads_what_the_real_one_reads():
+    """Against a real convolution of ones: which input values change the middle output?"""
+    layers = [(3, 2, 1, 1), (3, 1, 2, 2)]
+    fig = draw_conv(16, layers, "Two layers")
+    x = torch.zeros(1, 1, 16, requires_grad=True)
+    out = x
+    for kernel_size, stride, padding, dilation in layers:
+        out = torch.nn.functional.conv1d(out, torch.ones(1, 1, kernel_size), None, stride, padding, dilation)
+    out[0, 0, (out.shape[-1] - 1) // 2].backward()
+    expected = x.grad[0, 0].nonzero().flatten().tolist()
+    assert [place for place in filled(fig)[0] if place >= 0] == expected
+    assert [text.get_text() for text in fig.axes[0].texts] == ["input: 16", "layer 1: 8", f"layer 2: {out.shape[-1]}"]
+    readable(fig)
+
+
+def test_padding_is_hollow():
+    fig = draw_conv(5, [(3, 1, 2, 1)], "Padded")
+    hollow = [patch for patch in fig.axes[0].patches if patch.get_linestyle() == ":"]
+    assert len(hollow) == 4
+    assert filled(draw_conv(5, [(7, 1, 3, 1)], "Wide"))[0] == [-1, 0, 1, 2, 3, 4, 5], "a kernel may read padding"
+
+
+@pytest.mark.parametrize("size, layers", [(8, [(3, 1, 0, 1)] * 3), (24, [(7, 3, 3, 1)] * 2), (20, [(3, 1, 2, 2)] * 3)])
+def test_any_stack_can_be_read(size, layers):
+    readable(draw_conv(size, layers, "A stack"))
+
+
+def test_a_kernel_that_does_not_fit():
+    with pytest.raises(ValueError, match=r"reaches over 7 places does not fit into 3 \+ 2 \* 1"):
+        draw_conv(3, [(7, 1, 1, 1)], "Too small")
+
+
+def test_a_detectors_many_blocks_can_be_read():
+    model = on_meta(build_model, "resnet50", "fcos", 21)
+    fig = draw_network(blocks(model, (160, 160)), (160, 160), "resnet50 under fcos")
+    readable(fig)
+    written = " ".join(text.get_text() for text in fig.axes[0].texts)
+    assert "bbox\nctrness" in written and "stride 64" in written
+
+
+def test_strides_are_the_declared_ones():
+    """AlexNet rounds down: 19 rows of 160 pixels, and yet a stride of 8."""
+    fig = draw_network(
+        blocks(on_meta(build_model, "alexnet", "fully_connected", 10), (160, 160)), (160, 160), "AlexNet"
+    )
+    under = [text.get_text() for text in fig.axes[0].texts if "19 x 19" in text.get_text()]
+    assert under == ["64\n19 x 19\nstride 8"]
 
 
 def test_feature_maps_at_their_own_resolution(scenes):

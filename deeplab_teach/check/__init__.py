@@ -8,14 +8,35 @@ import difflib
 from deeplab_teach.check.engine import print_progress
 from deeplab_teach.check.lesson00_split import split
 from deeplab_teach.check.lesson00_tiny_head import tiny_head
+from deeplab_teach.check.lesson01_conv_output_size import conv_output_size
+from deeplab_teach.check.lesson01_count_params import count_params
+from deeplab_teach.check.lesson01_split_vgg import split_vgg
 from deeplab_teach.check.lesson07_decoder import decoder
 from deeplab_teach.check.lesson07_is_deeplabv3plus import is_deeplabv3plus
 from deeplab_teach.check.lesson07_trimap_band import trimap_band
 
 # In the order of the lessons.
-EXERCISES = {exercise.name: exercise for exercise in (split, tiny_head, decoder, trimap_band, is_deeplabv3plus)}
+EXERCISES = {
+    exercise.name: exercise
+    for exercise in (
+        *(split, tiny_head),
+        *(conv_output_size, split_vgg, count_params),
+        *(decoder, trimap_band, is_deeplabv3plus),
+    )
+}
 
-__all__ = ["EXERCISES", "decoder", "is_deeplabv3plus", "progress", "split", "tiny_head", "trimap_band"]
+__all__ = [
+    "EXERCISES",
+    "conv_output_size",
+    "count_params",
+    "decoder",
+    "is_deeplabv3plus",
+    "progress",
+    "split",
+    "split_vgg",
+    "tiny_head",
+    "trimap_band",
+]
 
 
 def progress(lesson: str | int | None = None) -> None:

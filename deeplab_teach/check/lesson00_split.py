@@ -1,14 +1,12 @@
 """Lesson 00: cut a published classifier into backbone and head."""
 
 import torch
-from torch import nn
 
-from deeplab_teach.check.attempt import Raised, Wrong, a_kind, attempt, own_function
+from deeplab_teach.check.attempt import Raised, Wrong, attempt, own_function
 from deeplab_teach.check.compare import randomise, require_same, require_tensor, same
 from deeplab_teach.check.engine import Exercise
+from deeplab_teach.check.parts import require_each_weight_once, require_own_weights, require_two_modules
 from deeplab_teach.models import split_classifier
-
-PARTS = ("backbone", "head")
 
 
 def _classifiers():
@@ -32,11 +30,11 @@ def _examine_split(answer):
                 "Your `split` changes the model it is given: whoever uses `model` after you finds it in pieces. "
                 "Put its layers into new modules and leave the model as it is."
             )
-        _require_two_modules(parts)
-        _require_own_weights(model, *parts)
+        require_two_modules(parts)
+        require_own_weights(model, *parts, first="conv1.weight", last="fc.weight")
         features = _require_feature_map(model, x, parts[0])
         _require_scores(model, x, features, parts[1])
-        _require_each_weight_once(model, *parts)
+        require_each_weight_once(model, *parts)
         model.train()  # here batch norm uses the statistics of the batch at hand
         scores = attempt("head(backbone(x))", lambda x, parts=parts: parts[1].train()(parts[0].train()(x)), x)
         require_same(scores, model(x), what="`head(backbone(x))` in training mode", axes="(N, num_classes)")
@@ -57,40 +55,6 @@ def _stages(model, x, *, relu=True, maxpool=True):
     for name in ("layer1", "layer2", "layer3", "layer4"):
         stages[name] = y = getattr(model, name)(y)
     return stages
-
-
-def _require_two_modules(parts):
-    if isinstance(parts, nn.Module) or not isinstance(parts, tuple | list) or len(parts) != 2:
-        raise Wrong(f"Your function returns {a_kind(parts)}; expected are two modules: `return backbone, head`.")
-    for part, name in zip(parts, PARTS, strict=True):
-        if not isinstance(part, nn.Module):
-            raise Wrong(
-                f"Your {name} is {a_kind(part)}, expected an `nn.Module`: only a module tells its weights to an "
-                "optimiser. `nn.Sequential` makes one out of layers."
-            )
-
-
-def _names(model, part):
-    """The model's parameter names that a part holds, and the part's parameters that are not the model's."""
-    own = {id(value): name for name, value in model.named_parameters()}
-    held = list(part.parameters())
-    return {own[id(value)] for value in held if id(value) in own}, [value for value in held if id(value) not in own]
-
-
-def _require_own_weights(model, backbone, head):
-    (first, foreign_b), (second, foreign_h) = _names(model, backbone), _names(model, head)
-    if "fc.weight" in first - second and "conv1.weight" in second - first:
-        raise Wrong("The two parts are swapped: the backbone (image in) comes first, the head second.")
-    for name, foreign in (("backbone", foreign_b), ("head", foreign_h)):
-        if foreign:
-            values = [value.detach() for value in model.parameters()]
-            is_copy = all(any(same(value.detach(), other) for other in values) for value in foreign)
-            if is_copy:
-                raise Wrong(f"Your {name} holds a copy of the model's weights. Take the layers themselves, no copies.")
-            raise Wrong(
-                f"Your {name} holds weights that are not the model's: freshly built layers have learnt nothing. "
-                "Take the layers out of `model`."
-            )
 
 
 def _require_feature_map(model, x, backbone):
@@ -153,21 +117,6 @@ def _require_scores(model, x, features, head):
         ("Your head ends at the averaged channels: `fc`, which scores the classes, is missing.", features.mean((2, 3))),
     )
     require_same(scores, due, what="`head(backbone(x))`", axes="(N, num_classes)", mistakes=mistakes)
-
-
-def _require_each_weight_once(model, backbone, head):
-    every = {name for name, _ in model.named_parameters()}
-    first, second = _names(model, backbone)[0], _names(model, head)[0]
-    if first & second:
-        raise Wrong(
-            f"`{min(first & second)}` is in both parts. The numbers agree, but then the head travels with the "
-            "backbone: each layer belongs to exactly one part."
-        )
-    if every - first - second:
-        raise Wrong(
-            f"`{min(every - first - second)}` is used but registered in neither part, so an optimiser would not see "
-            "it. Layers in a plain list or a closure are not registered: use `nn.Sequential`, or attributes."
-        )
 
 
 split = Exercise(

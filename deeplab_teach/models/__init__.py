@@ -1,6 +1,12 @@
 """Where backbone meets head: the only place that knows both."""
 
-from deeplab_teach.models.build import build_model, imagenet_classifier, is_deeplabv3plus, split_classifier
+from deeplab_teach.models.build import (
+    build_model,
+    imagenet_classifier,
+    is_deeplabv3plus,
+    split_classifier,
+    split_vgg,
+)
 from deeplab_teach.models.parts import (
     Detector,
     ImageClassifier,
@@ -27,4 +33,5 @@ __all__ = [
     "predict_classes",
     "predict_mask",
     "split_classifier",
+    "split_vgg",
 ]
