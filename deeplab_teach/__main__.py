@@ -25,12 +25,12 @@ def get_weights(args):
 def train(args):
     import torch
 
-    from deeplab_teach.backbones import FIXED_STRIDES
+    from deeplab_teach.backbones import BACKBONES, FIXED_STRIDES
     from deeplab_teach.checkpoint import save_model
     from deeplab_teach.datasets import LESSON_CLASSES, EmojiScenes
     from deeplab_teach.models import SegmentationModel, build_model
     from deeplab_teach.train import evaluate, train
-    from deeplab_teach.weights import load_weights
+    from deeplab_teach.weights import WEIGHTS, load_weights
 
     if args.out.suffix != ".safetensors":
         raise ValueError(f"--out must end in .safetensors, got {args.out}.")
@@ -51,15 +51,17 @@ def train(args):
         "size": args.size,
         "command": " ".join(["python -m deeplab_teach", *sys.argv[1:]]),
     }
+    if not args.scratch and args.backbone in BACKBONES and args.backbone not in WEIGHTS:
+        raise ValueError(f"there are no published weights for {args.backbone}: train it from nothing with --scratch.")
     torch.manual_seed(args.seed)
     try:
         model = build_model(**recipe["model"])
-    except TypeError as error:  # such as a word where a number belongs
+    except (TypeError, RuntimeError) as error:  # such as a word where a number belongs, or a negative width
         raise ValueError(f"--option: {args.head} cannot be built with {dict(args.options)} ({error}).") from error
     if not isinstance(model, SegmentationModel):
         raise ValueError(f"the head {args.head!r} gives no mask, and scenes are to be segmented: take another head.")
     if not args.scratch:
-        load_weights(getattr(model.backbone, "backbone", model.backbone), download=True)  # under a pyramid, if any
+        load_weights(model.backbone, download=True)
     scenes = {"size": args.size, "seed": args.seed}
     history = train(
         model,

@@ -4,6 +4,7 @@ One multiply-add is one multiplication and the addition that follows it. A count
 gives twice these figures.
 """
 
+import warnings
 from dataclasses import dataclass
 
 import torch
@@ -41,12 +42,13 @@ def count_params(module: nn.Module) -> int:
     return sum(p.numel() for p in module.parameters())
 
 
-def multiply_adds(module: nn.Module, output_shape) -> int:
+def multiply_adds(module: nn.Module, output_shape, input_shape=()) -> int:
     """Multiply-adds of one layer on its own, given the shape of its output; 0 for a layer that is not counted.
 
     A convolution does, for each value of its output, one multiply-add per weight that touches it: kernel height times
-    kernel width times input channels per group. A transposed convolution does so for each value of its *input*. A
-    linear layer does `in_features` of them for each output value. Attention multiplies each token with each, twice.
+    kernel width times input channels per group. A transposed convolution does so for each value of its *input*, and
+    needs that shape. A linear layer does `in_features` of them for each output value. Attention multiplies each token
+    with each, twice.
     """
     values = torch.Size(output_shape).numel()
     if isinstance(module, nn.Conv2d):
@@ -54,21 +56,7 @@ def multiply_adds(module: nn.Module, output_shape) -> int:
         return values * kernel_h * kernel_w * (module.in_channels // module.groups)
     if isinstance(module, nn.ConvTranspose2d):
         kernel_h, kernel_w = module.kernel_size
-        rows, columns = (
-            (side + 2 * p - d * (k - 1) - extra - 1) // s
-            + 1  # of the input: the formula of the output's size, reversed
-            for side, k, s, p, d, extra in zip(
-                output_shape[-2:],
-                module.kernel_size,
-                module.stride,
-                module.padding,
-                module.dilation,
-                module.output_padding,
-                strict=True,
-            )
-        )
-        places = output_shape[0] * rows * columns
-        return places * module.in_channels * kernel_h * kernel_w * (module.out_channels // module.groups)
+        return torch.Size(input_shape).numel() * kernel_h * kernel_w * (module.out_channels // module.groups)
     if isinstance(module, nn.Linear):
         return values * module.in_features
     if isinstance(module, SelfAttention):
@@ -84,11 +72,11 @@ def run_on_meta(model: nn.Module, image_size, hook, inputs=None) -> None:
     On PyTorch's meta device tensors have shapes but no values: this takes no time or memory, whatever the size of the
     image, and the model itself is left as it is.
 
-    `hook(name, module, output)` is called after each module, in the order in which they run.
+    `hook(name, module, inputs, output)` is called after each module, in the order in which they run.
     """
     handles = []
     for name, module in model.named_modules():
-        handles.append(module.register_forward_hook(lambda m, inputs, output, name=name: hook(name, m, output)))
+        handles.append(module.register_forward_hook(lambda m, inputs, output, name=name: hook(name, m, inputs, output)))
     state = {**dict(model.named_parameters()), **dict(model.named_buffers())}
     on_meta = {key: torch.empty_like(value, device="meta") for key, value in state.items()}
     dtype = next((p.dtype for p in model.parameters()), None)  # a model in half precision takes such images
@@ -116,14 +104,16 @@ def count(model: nn.Module, image_size=(513, 513), *, inputs=None, layer_cost=mu
     """
     modules = {}
 
-    def record(name, module, output):
-        cost = layer_cost(module, output.shape) if isinstance(output, torch.Tensor) else 0
-        if cost:
+    def record(name, module, inputs, output):
+        if not (isinstance(output, torch.Tensor) and inputs and isinstance(inputs[0], torch.Tensor)):
+            return  # heads take and give whole dictionaries; the layers inside them do not
+        if cost := layer_cost(module, output.shape, inputs[0].shape):
             before = modules.get(name, (0, 0))[1]  # a module that runs twice costs twice
             own = sum(p.numel() for p in module.parameters(recurse=False))
             modules[name] = (own, before + cost)
 
     run_on_meta(model, image_size, record, inputs)
+    _warn_of_uncounted(model, modules)
     roles = {}
     for name, row in modules.items():
         params, work = roles.get(role := role_of(model, name), (0, 0))
@@ -132,16 +122,27 @@ def count(model: nn.Module, image_size=(513, 513), *, inputs=None, layer_cost=mu
     return Cost(count_params(model), sum(row[1] for row in modules.values()), modules, roles)
 
 
+def _warn_of_uncounted(model, modules):
+    """Say which layers do work that is not in the count: of a kind not known here, or used without being called."""
+    heavy = (nn.modules.conv._ConvNd, nn.Linear, nn.MultiheadAttention)
+    names = [name for name, m in model.named_modules() if isinstance(m, heavy) and name not in modules]
+    kinds = {type(model.get_submodule(name)).__name__ for name in names}
+    if names:
+        warnings.warn(
+            f"not counted: {len(names)} layers ({', '.join(sorted(kinds))}), such as {names[0]}.", stacklevel=3
+        )
+
+
 def role_of(model: nn.Module, name: str) -> str:
     """Which part of a model a module belongs to, by its dotted name: `"backbone"`, `"neck"` (a pyramid) or `"head"`.
 
     A model that is no backbone with a head counts as a backbone, a pyramid on its own as a neck on one.
     """
     if hasattr(model, "backbone") and hasattr(model, "head"):
-        if not name.startswith("backbone"):
+        if name.split(".")[0] != "backbone":
             return "head"
         model, name = model.backbone, name.removeprefix("backbone").removeprefix(".")
-    return "neck" if isinstance(model, Pyramid) and not name.startswith("backbone") else "backbone"
+    return "neck" if isinstance(model, Pyramid) and name.split(".")[0] != "backbone" else "backbone"
 
 
 @dataclass(frozen=True)
@@ -155,21 +156,25 @@ class Block:
 
 
 def blocks(model: nn.Module, image_size=(160, 160)) -> list[Block]:
-    """The boxes of a model made of `backbone` and `head`, in the order in which they are computed.
+    """The boxes of a backbone, or of a model made of `backbone` and `head`, in the order in which they are computed.
 
     A part of the head that runs once per map of a pyramid, as FCOS's towers do, is one box, of its first map.
     """
     rows, strides = [], {}  # height and width of a map -> its stride
-    pyramid = isinstance(model.backbone, Pyramid)
-    roles = {"backbone": "neck", "backbone.backbone": "backbone"} if pyramid else {"backbone": "backbone"}
+    outer = "backbone" if hasattr(model, "head") else ""
+    body = model.get_submodule(outer)
+    inner = f"{outer}.backbone".removeprefix(".")
+    roles = {outer: "neck", inner: "backbone"} if isinstance(body, Pyramid) else {outer: "backbone"}
 
-    def record(name, module, output):
+    def record(name, module, inputs, output):
         if name in roles:
             for key, value in output.items():
                 stride = strides[value.shape[2:]] = module.feature_specs[key].stride
                 rows.append(Block(key, roles[name], tuple(value.shape[1:]), stride))
         elif name.startswith("head.") and name.count(".") == 1 and not isinstance(module, nn.Identity | nn.Dropout):
             block = name.removeprefix("head.")
+            while isinstance(output, list | tuple):  # of several answers the first stands for all
+                output = output[0]
             if block not in [row.name for row in rows]:
                 rows.append(Block(block, "head", tuple(output.shape[1:]), strides.get(output.shape[2:])))
 

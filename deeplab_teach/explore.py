@@ -65,10 +65,9 @@ def draw_swap(backbone="mobilenet_v2", head="deeplabv3plus", output_stride=16, i
     cost, boxes = count(model, size), blocks(model, size)
     skip = (model.head.low_level, "low_level_project", "decoder") if hasattr(model.head, "low_level") else None
     fig = draw_network(boxes, size, f"{backbone} under {head}", skip=skip)
-    last = list(
-        (model.backbone.backbone if isinstance(model.backbone, Pyramid) else model.backbone).feature_specs.values()
-    )
-    sentence = f"{backbone} ends in {last[-1].channels} channels at stride {last[-1].stride}"
+    body = model.backbone.backbone if isinstance(model.backbone, Pyramid) else model.backbone
+    last = list(body.feature_specs.values())[-1]
+    sentence = f"{backbone} ends in {last.channels} channels at stride {last.stride}"
     sentence += "." if possible == output_stride else ", and has no other output stride."
     for role, (params, work) in cost.roles.items():
         part = {"neck": type(model.backbone).__name__, "head": type(model.head).__name__}.get(role)

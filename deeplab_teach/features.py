@@ -27,6 +27,8 @@ class Backbone(nn.Module):
     Keys are stage names, high to low resolution: `c1..c5` as in the FPN paper (Lin et al. 2017, section 3), where a
     nominal `c5` has stride 32. With `output_stride=16`, `c5` stays `c5`; only its stride reads 16.
 
+    A backbone of text may add one more entry, `mask`, which says where there is no padding.
+
     A subclass sets `name` and `feature_specs` in its constructor and calls `check_image(x)` first in `forward`.
     """
 

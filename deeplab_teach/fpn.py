@@ -1,5 +1,7 @@
 """Necks: pyramids of maps of one width. In code they *are* backbones that wrap a backbone, so every head fits them."""
 
+import re
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -24,12 +26,12 @@ class FPN(Pyramid):
         keys: which of its maps to use, fine to coarse; `None` for those of stride 4 and more, `c2..c5`.
         out_channels: width of every map of the pyramid, 256 in the paper.
         extra: coarser maps on top: `"pool"`, one more, every second value of the last (the paper's P6, for Faster and
-            Mask R-CNN); `"convs"`, two more, each by a strided 3x3 convolution (RetinaNet's and FCOS's P6 and P7).
+            Mask R-CNN); `"convs"`, two more, each by a strided 3x3 convolution (P6 and P7 of FCOS, as in torchvision).
 
     Features: `p2..p5` for `c2..c5`, at their strides; then `p6`, or `p6` and `p7`.
 
     Raises:
-        ValueError: a key that the backbone does not have, fewer than two maps, or an unknown `extra`.
+        ValueError: keys that the backbone does not have, fewer than two or in another order; an unknown `extra`.
     """
 
     def __init__(self, backbone: Backbone, *, keys=None, out_channels=256, extra=None):
@@ -40,8 +42,17 @@ class FPN(Pyramid):
             raise ValueError(f"{', '.join(unknown)}: no map of {backbone.name}, which has {', '.join(specs)}.")
         if len(keys) < 2:
             raise ValueError(
-                f"an FPN joins two maps or more, and {backbone.name} gives {len(keys)} of stride 4 or more; put a "
-                "SimpleFeaturePyramid on a backbone of one map."
+                f"an FPN joins two maps or more, got {', '.join(keys) or 'none'} of {backbone.name}. On a ViT's single "
+                "map put a SimpleFeaturePyramid."
+            )
+        strides = [specs[key].stride for key in keys]
+        if (
+            strides != sorted(strides)
+            or len(set(keys)) < len(keys)
+            or not all(re.fullmatch(r"c\d", key) for key in keys)
+        ):
+            raise ValueError(
+                f"keys must be names such as c2, c3, c4, each once, fine to coarse; got {', '.join(keys)}."
             )
         if extra not in (None, "pool", "convs"):
             raise ValueError(f'extra must be None, "pool" or "convs", got {extra!r}.')

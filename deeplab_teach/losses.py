@@ -63,15 +63,16 @@ def fcos_loss(answers: dict[str, Tensor], targets: list[dict[str, Tensor]]) -> d
     """
     from torchvision.ops import generalized_box_iou_loss, sigmoid_focal_loss
 
-    logits, regression, ctrness = (answers[key] for key in ("cls_logits", "bbox_regression", "bbox_ctrness"))
-    if len(targets) != len(logits):
+    # In float32 whatever the head computed in: sums over thousands of places and areas in pixels need it.
+    logits, regression, ctrness = (answers[key].float() for key in ("cls_logits", "bbox_regression", "bbox_ctrness"))
+    if len(targets) != len(logits) or not targets:
         raise ValueError(f"one target for each of the {len(logits)} images is needed, got {len(targets)}.")
     wanted = torch.zeros_like(logits)
     image, place, box = [], [], []  # of each place that answers for a box: in which image, which place, which box
     for i, target in enumerate(targets):
         boxes = target["boxes"].as_subclass(Tensor).reshape(-1, 4).to(regression)
-        labels = target["labels"]
-        _check_boxes(boxes, labels, logits.shape[-1])
+        _check_boxes(boxes, target["labels"], logits.shape[-1])
+        labels = target["labels"].to(boxes.device, torch.int64)
         index = fcos_targets(answers, boxes)  # (L,)
         responsible = torch.nonzero(index >= 0)[:, 0]
         wanted[i, responsible, labels[index[responsible]]] = 1
@@ -94,6 +95,8 @@ def fcos_loss(answers: dict[str, Tensor], targets: list[dict[str, Tensor]]) -> d
 
 
 def _check_boxes(boxes, labels, num_classes):
+    if labels.is_floating_point() or labels.dtype == torch.bool:
+        raise ValueError(f"labels of boxes must be integers, got {labels.dtype}.")
     if len(boxes) != len(labels):
         raise ValueError(f"each box needs one label, got {len(boxes)} boxes and {len(labels)} labels.")
     if len(labels) and not 1 <= labels.min() <= labels.max() < num_classes:

@@ -1,5 +1,6 @@
 """How good is a mask: confusion matrix, mean intersection over union, and the same near outlines only."""
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -87,10 +88,13 @@ def average_precision(found: list[dict], truth: list[dict], num_classes: int, *,
         num_classes: background, class 0, included; it is not counted, nor are classes that are nowhere true.
 
     Raises:
-        ValueError: lists of different length.
+        ValueError: lists of different length, or a true label out of range.
     """
     if len(found) != len(truth):
         raise ValueError(f"found boxes are of {len(found)} images, true ones of {len(truth)}: give the same images.")
+    found, truth = ([{key: value.cpu() for key, value in image.items()} for image in side] for side in (found, truth))
+    for image in truth:
+        check_labels(image["labels"], num_classes, ignore_index=None)
     precisions = []
     for label in range(1, num_classes):
         true_boxes = [image["boxes"][image["labels"] == label] for image in truth]
@@ -128,5 +132,5 @@ def _area(right, count):
     precision = hits / torch.arange(1, len(right) + 1)
     recall = hits / count
     precision = precision.flip(0).cummax(0).values.flip(0) if len(right) else precision
-    places = torch.searchsorted(recall, torch.linspace(0, 1, 101, dtype=torch.float64))
+    places = torch.searchsorted(recall, torch.from_numpy(np.linspace(0, 1, 101)))  # numpy's, as pycocotools has them
     return torch.cat([precision, precision.new_zeros(1)])[places].mean().item()

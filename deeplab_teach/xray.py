@@ -39,10 +39,8 @@ def draw_network(blocks, image_size, title: str, *, image=None, skip=None, brack
             middle -= UNDER + ABOVE + height / 2
             lower = middle - height / 2 - UNDER
         else:
-            left, middle = (
-                max(end + 0.55, center + (1.5 if crowded else 1.0) - width / 2),
-                0,
-            )  # room for what is written
+            apart = 1.5 if crowded else 1.0  # of the middles of two blocks, so that what is written there has room
+            left, middle = max(end + 0.55, center + apart - width / 2), 0
             ax.annotate("", (left, 0), (end + 0.04, 0), arrowprops={"arrowstyle": "->", "color": "#666666"})
             end, center = left + width, left + width / 2
         extent = (left, left + width, middle - height / 2, middle + height / 2)

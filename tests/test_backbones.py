@@ -18,7 +18,7 @@ from deeplab_teach.backbones import (
 from deeplab_teach.backbones.transformer import SelfAttention
 from deeplab_teach.backbones.vit import ViT
 from deeplab_teach.features import FeatureSpec
-from deeplab_teach.fpn import FPN, SimpleFeaturePyramid, with_pyramid
+from deeplab_teach.fpn import FPN, ChannelNorm, SimpleFeaturePyramid, with_pyramid
 from deeplab_teach.heads import ClassificationHead
 from deeplab_teach.layers import conv_output_size, receptive_field
 from deeplab_teach.models import split_vgg
@@ -63,6 +63,15 @@ def test_where_a_beta_unit_only_strides_its_shortcut_has_no_weights():
     x = torch.arange(25.0).reshape(1, 1, 5, 5)
     assert torch.equal(backbone.layer2[-1].downsample(x), x[..., ::2, ::2])
     assert backbone.layer2[1].downsample is None
+
+
+def test_the_maps_of_a_beta_net_are_what_goes_into_the_units_that_stride():
+    backbone, inputs = resnet50_beta(output_stride=16).eval(), {}
+    for key, layer in {"c2": backbone.layer1, "c3": backbone.layer2, "c4": backbone.layer3}.items():
+        layer[-1].register_forward_pre_hook(lambda module, args, key=key: inputs.update({key: args[0]}))
+    with torch.no_grad():
+        features = backbone(torch.rand(1, 3, 33, 33))
+    assert all(features[key] is inputs[key] for key in ("c2", "c3", "c4"))
 
 
 def test_the_stem_of_a_beta_net_is_three_small_convolutions():
@@ -252,6 +261,40 @@ def test_a_pyramid_obeys_the_contract(output_stride, extra):
         assert {key: value.shape for key, value in features.items()} == {k: v.shape for k, v in expected.items()}
 
 
+def test_channel_norm_is_a_layer_norm_at_each_place():
+    norm = ChannelNorm(5, eps=1e-6)
+    nn.init.normal_(norm.weight)
+    nn.init.normal_(norm.bias)
+    x = torch.randn(2, 5, 3, 4)
+    out = norm(x)
+    for place in ((0, 1, 2), (1, 0, 3)):
+        expected = nn.functional.layer_norm(x[place[0], :, place[1], place[2]], (5,), norm.weight, norm.bias, 1e-6)
+        torch.testing.assert_close(out[place[0], :, place[1], place[2]], expected)
+
+
+def test_the_simple_pyramid_by_hand():
+    """Enlarged by transposed convolutions, halved by a pool, cut to the image, then 1x1, norm, 3x3, norm."""
+    body = ViT("vit", dim=16, depth=1, num_heads=2, image_size=64).eval()
+    pyramid = SimpleFeaturePyramid(body, out_channels=8).eval()
+    for norm in (module for module in pyramid.modules() if isinstance(module, ChannelNorm)):
+        nn.init.uniform_(norm.weight, 0.5, 1.5)
+    image = torch.randn(1, 3, 50, 70)
+    with torch.no_grad():
+        c4, maps = body(image)["c4"], pyramid(image)
+        first, norm, _, second = pyramid.resize[0]
+        quadruple = second(nn.functional.gelu(norm(first(c4))))
+        halved = torch.stack([c4[..., 2 * i : 2 * i + 2, :].amax(2) for i in range(2)], dim=2)
+        halved = torch.stack([halved[..., 2 * i : 2 * i + 2].amax(3) for i in range(3)], dim=3)
+        scaled = {"p2": quadruple, "p3": pyramid.resize[1](c4), "p4": c4, "p5": halved}
+        sizes = {"p2": (13, 18), "p3": (7, 9), "p4": (4, 5), "p5": (2, 3)}
+        for (key, value), output in zip(scaled.items(), pyramid.output, strict=True):
+            narrow, norm1, conv, norm2 = output
+            rows, columns = sizes[key]
+            expected = norm2(conv(norm1(narrow(value[..., :rows, :columns]))))
+            torch.testing.assert_close(maps[key], expected, msg=key)
+            assert maps[key].shape[2:] == sizes[key]
+
+
 @pytest.mark.parametrize("size", [(97, 129), (160, 96), (33, 50)])
 def test_the_simple_pyramid_obeys_the_contract(size):
     pyramid = on_meta(lambda: SimpleFeaturePyramid(vit_small()))
@@ -276,7 +319,10 @@ def test_with_pyramid_chooses_what_fits():
     ("build", "message"),
     [
         (lambda: FPN(resnet50(), keys=["c4", "c9"]), "c9: no map of resnet50, which has c1, c2, c3, c4, c5"),
-        (lambda: FPN(vit_small()), "joins two maps or more, and vit_small gives 1 of stride 4 or more; put a Simple"),
+        (lambda: FPN(vit_small()), "joins two maps or more, got c4 of vit_small. On a ViT's single map put a Simple"),
+        (lambda: FPN(resnet50(), keys=["c5"]), "joins two maps or more, got c5 of resnet50"),
+        (lambda: FPN(resnet50(), keys=["c5", "c4"]), "each once, fine to coarse; got c5, c4"),
+        (lambda: FPN(resnet50(), keys=["c4", "c4"]), "each once, fine to coarse; got c4, c4"),
         (lambda: FPN(resnet50(), extra="conv"), 'extra must be None, "pool" or "convs", got .conv.'),
         (lambda: SimpleFeaturePyramid(resnet50()), "must have stride 16; resnet50's c5 has 32"),
         (lambda: with_pyramid(text_encoder()), "text_encoder gives a row of text tokens: there is no pyramid"),
@@ -285,3 +331,31 @@ def test_with_pyramid_chooses_what_fits():
 def test_pyramids_that_cannot_be(build, message):
     with pytest.raises(ValueError, match=message):
         on_meta(build)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_vit_in_half_precision_at_another_size(dtype):
+    backbone = ViT("vit", dim=16, depth=1, num_heads=2, image_size=64).to(dtype).eval()
+    with torch.no_grad():
+        assert backbone(torch.rand(1, 3, 80, 48, dtype=dtype))["c4"].dtype == dtype
+
+
+def test_a_text_encoder_can_be_compiled_whole():
+    """Whether a text holds padding depends on values that a compiler does not see: then the mask is always given."""
+    reader = text_encoder(vocab_size=50, dim=16, depth=1, num_heads=2).eval()
+    ids = torch.randint(1, 50, (2, 5))
+    with torch.no_grad():
+        exported = torch.export.export(reader, (ids,)).module()(ids)
+    assert exported["mask"].all()
+    torch.testing.assert_close(exported["tokens"], reader(ids)["tokens"])
+
+
+@pytest.mark.parametrize("wrong", [{"vocab_size": 0}, {"max_length": 0}])
+def test_a_text_encoder_of_nothing(wrong):
+    with pytest.raises(ValueError, match="must be 1 or more"):
+        text_encoder(**wrong)
+
+
+def test_text_has_no_map_for_a_1x1_convolution():
+    with pytest.raises(ValueError, match="hidden_channels needs a map with rows and columns"):
+        ClassificationHead({"tokens": FeatureSpec(8, 1)}, 3, hidden_channels=16)

@@ -257,3 +257,11 @@ def test_train_takes_the_only_output_stride_there_is(tmp_path, few_scenes, backb
     out = tmp_path / "model.safetensors"
     assert cli.main([*TINY, "--backbone", backbone, "--head", head, "--out", str(out)]) == 0
     assert load_model(out)[1]["model"]["output_stride"] == stride
+
+
+def test_a_backbone_without_published_weights(capsys):
+    assert "train it from nothing with --scratch" in fails(capsys, "train", "--backbone", "resnet50_beta")
+
+
+def test_a_width_that_cannot_be(capsys):
+    assert "cannot be built with" in fails(capsys, "train", "--scratch", "--option", "channels=-1")

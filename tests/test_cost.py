@@ -148,9 +148,8 @@ def test_one_layer_by_hand():
     assert multiply_adds(convolution, (1, 10, 7, 9)) == 7 * 9 * 10 * 3 * 5 * 3
     assert multiply_adds(nn.Linear(6, 10), (1, 10)) == 60
     assert multiply_adds(nn.Linear(6, 10), (1, 7, 10)) == 420
-    assert multiply_adds(nn.ConvTranspose2d(6, 10, 2, stride=2), (1, 10, 14, 18)) == 7 * 9 * 6 * 10 * 2 * 2
     enlarging = nn.ConvTranspose2d(6, 4, 3, stride=2, padding=1, output_padding=1, groups=2)
-    assert multiply_adds(enlarging, enlarging(torch.rand(2, 6, 5, 8)).shape) == 2 * 5 * 8 * 6 * 3 * 3 * 2
+    assert multiply_adds(enlarging, (2, 4, 10, 16), (2, 6, 5, 8)) == 2 * 5 * 8 * 6 * 3 * 3 * 2
     assert multiply_adds(SelfAttention(8, 2), (1, 5, 8)) == 2 * 5 * 5 * 8
     assert multiply_adds(nn.BatchNorm2d(4), (1, 4, 9, 9)) == 0
     assert count_params(convolution) == 10 * 3 * 3 * 5 + 10
@@ -247,3 +246,39 @@ def test_what_a_roi_costs_is_told_apart_from_the_rest():
     assert cost.part("head.box")[1] == 1000 * (256 * 49 * 1024 + 1024 * 1024 + 1024 * 91 * 5)
     assert cost.part("head.rpn")[1] == sum(n * n for n in (200, 100, 50, 25, 13)) * (256 * 256 * 9 + 256 * 15)
     assert sum(cost.part(f"head.{key}")[1] for key in ("rpn", "box", "mask")) == cost.roles["head"][1]
+
+
+def test_the_blocks_of_mask_rcnn_and_of_a_bare_backbone():
+    rows = blocks(on_meta(lambda: FixedProposals(mask_rcnn(BACKBONES["resnet18"](), 11))), (128, 128))
+    shapes = {row.name: row.shape for row in rows}
+    assert (shapes["rpn"], shapes["box"], shapes["mask"]) == ((3, 32, 32), (11,), (11, 28, 28))
+    assert [row.name for row in blocks(on_meta(BACKBONES["resnet18"]), (64, 64))] == ["c1", "c2", "c3", "c4", "c5"]
+    pyramid = blocks(on_meta(lambda: SimpleFeaturePyramid(vit_small())), (64, 64))
+    assert [(row.name, row.role) for row in pyramid] == [("c4", "backbone"), *((f"p{i}", "neck") for i in (2, 3, 4, 5))]
+
+
+@pytest.mark.parametrize("layer", [nn.Conv1d(3, 4, 1), nn.MultiheadAttention(8, 2, batch_first=True)])
+def test_what_cannot_be_counted_is_told(layer):
+    class Uses(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = layer
+
+        def forward(self, x):
+            return layer(x[:, :, 0]) if isinstance(layer, nn.Conv1d) else layer(x[0], x[0], x[0])[0]
+
+    with pytest.warns(UserWarning, match=f"not counted: .*{type(layer).__name__}"):
+        count(Uses(), (8, 8))
+
+
+def test_our_own_models_leave_nothing_uncounted(recwarn):
+    for backbone, head in (("vit_small", "fcos"), ("xception41", "deeplabv3plus"), ("alexnet", "fully_connected")):
+        count(on_meta(build_model, backbone, head, 5), (97, 97))
+    assert not [warning for warning in recwarn if "not counted" in str(warning.message)]
+
+
+def test_a_name_that_only_begins_like_a_part():
+    model = nn.Module()
+    model.backbone, model.backbone_extra, model.head = nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 1), nn.Conv2d(4, 2, 1)
+    model.forward = lambda x: model.head(model.backbone_extra(model.backbone(x)))
+    assert count(model, (2, 2)).roles == {"backbone": (16, 48), "head": (20 + 10, 64 + 32)}

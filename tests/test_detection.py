@@ -17,7 +17,7 @@ from deeplab_teach.heads import FCOSHead
 from deeplab_teach.heads.fcos import decode, detections, distances, fcos_targets
 from deeplab_teach.losses import fcos_loss
 from deeplab_teach.metrics import average_precision
-from deeplab_teach.models import Detector, mask_rcnn, predict_boxes
+from deeplab_teach.models import Detector, build_model, mask_rcnn, predict_boxes, predict_mask
 
 # The beginning of our name -> of torchvision's.
 FPN_NAMES = {
@@ -257,6 +257,27 @@ def test_detections_by_hand():
     assert nothing["boxes"].shape == (0, 4) and nothing["scores"].shape == nothing["labels"].shape == (0,)
 
 
+def half_answers(dtype):
+    """A head's answers in half precision, for a box whose area no float16 holds."""
+    head = FCOSHead({f"p{i}": FeatureSpec(96, 2**i) for i in (3, 4, 5, 6, 7)}, 3, depth=1)
+    answers = head(random_features(head.feature_specs, (512, 512), batch=1))
+    halved = ("cls_logits", "bbox_regression", "bbox_ctrness")
+    return {key: value.to(dtype) if key in halved else value for key, value in answers.items()}
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_loses_no_box(dtype):
+    target = [{"boxes": torch.tensor([[40.3, 50.0, 441.0, 452.0]]), "labels": torch.tensor([1], dtype=torch.uint8)}]
+    torch.manual_seed(0)
+    exact = fcos_loss(half_answers(torch.float32), target)
+    torch.manual_seed(0)
+    half = half_answers(dtype)
+    losses = fcos_loss(half, target)
+    for key in exact:
+        assert losses[key].item() == pytest.approx(exact[key].item(), rel=0.02) and losses[key] > 0
+    assert detections(half, (512, 512), score_threshold=0.0)[0]["boxes"].dtype == torch.float32
+
+
 # ------------------------------------------------------------------------------------------------- average precision
 
 
@@ -320,6 +341,7 @@ def test_classes_are_averaged_and_absent_ones_left_out():
         ([[0, 0, 5, 5]], [3], r"must be in 1\.\.2 .*got 3\.\.3"),
         ([[5, 0, 5, 5]], [1], "x1 < x2 and y1 < y2; one of these has no area"),
         ([[0, 0, 5, 5]], [1, 2], "got 1 boxes and 2 labels"),
+        ([[0, 0, 5, 5]], [1.0], "labels of boxes must be integers, got torch.float32"),
     ],
 )
 def test_targets_that_cannot_be(boxes, labels, message):
@@ -347,6 +369,34 @@ def test_average_precision_of_other_images():
     found, truth = found_and_true()
     with pytest.raises(ValueError, match="found boxes are of 1 images, true ones of 2"):
         average_precision(found, truth * 2, 2)
+    truth[0]["labels"] = torch.tensor([1, 2])
+    with pytest.raises(ValueError, match=r"labels must be in 0\.\.1, got 2.*background counts"):
+        average_precision(found, truth, 2)  # the background forgotten
+
+
+def test_a_class_and_the_background_are_two():
+    with pytest.raises(ValueError, match="num_classes must be 2 or more, since the background counts, got 1"):
+        on_meta(FCOSHead, SPECS, 1)
+    with pytest.raises(ValueError, match="num_classes must be 2 or more"):
+        mask_rcnn(resnet18(), 1)
+
+
+def test_predicting_with_a_model_of_another_kind():
+    images = torch.rand(1, 3, 64, 64)
+    detector, segmenter = build_model("resnet18", "fcos", 3), build_model("resnet18", "linear", 3)
+    with pytest.raises(ValueError, match="needs one of type Detector .*got a SegmentationModel"):
+        predict_boxes(segmenter, images)
+    with pytest.raises(ValueError, match="needs one of type SegmentationModel .*got a Detector"):
+        predict_mask(detector, images)
+    with pytest.raises(ValueError, match="needs one of type Detector .*got a MaskRCNN"):
+        predict_boxes(on_meta(lambda: mask_rcnn(resnet18(), 3)), images)
+
+
+def test_images_of_double_precision_are_read():
+    images = torch.rand(1, 3, 64, 64, dtype=torch.float64)
+    segmenter = build_model("resnet18", "linear", 3)
+    assert torch.equal(predict_mask(segmenter, images), predict_mask(segmenter, images.float()))
+    assert predict_boxes(build_model("resnet18", "fcos", 3), images)[0]["boxes"].dtype == torch.float32
 
 
 # ------------------------------------------------------------------------------------------------- they learn

@@ -3,7 +3,6 @@
 import pytest
 import torch
 from helpers import on_meta
-from torch import nn
 
 from deeplab_teach.backbones import BACKBONES, FIXED_STRIDES, IMAGE_BACKBONES
 from deeplab_teach.cost import count
@@ -126,10 +125,13 @@ def test_a_neck_is_a_backbone_in_code_and_a_part_of_its_own_in_cost():
     assert cost.roles["neck"][0] == laterals + 3 * outputs + 2 * extras
 
 
-def test_the_lists_of_heads_cover_all():
-    assert {*CLASSIFICATION_HEADS, *DENSE_HEADS, *DETECTION_HEADS} == set(HEADS)
-    assert not set(CLASSIFICATION_HEADS) & set(DENSE_HEADS)
-    assert set(FIXED_STRIDES) < set(BACKBONES) and set(IMAGE_BACKBONES) == set(BACKBONES) - {"text_encoder"}
+def test_the_lists_written_by_hand():
+    assert CLASSIFICATION_HEADS == ("classification", "fully_connected") and DETECTION_HEADS == ("fcos",)
+    assert DENSE_HEADS == ("linear", "fcn", "deeplabv3", "deeplabv3plus")
+    assert FIXED_STRIDES.keys() == {"alexnet", "vit_small", "text_encoder"} | {
+        *("vgg11", "vgg11_bn", "vgg13", "vgg16", "vgg16_bn", "vgg19")
+    }
+    assert len(IMAGE_BACKBONES) == 20 and "text_encoder" not in IMAGE_BACKBONES
 
 
 def test_any_head_fits_a_pyramid():
@@ -144,4 +146,3 @@ def test_any_head_fits_a_pyramid():
     model = on_meta(build)
     assert (model.head.high, model.head.low_level) == ("p5", "p2")
     assert model(torch.empty(1, 3, *SIZE, device="meta")).shape == (1, 5, *SIZE)
-    assert isinstance(model, nn.Module)

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from helpers import on_meta
+from helpers import on_meta, randomise_batch_norm
 from torch import nn
 
 from deeplab_teach.backbones import mobilenet_v2, resnet101_beta, xception65
@@ -183,8 +183,9 @@ def test_the_report_names_every_row(results):
 
 
 def test_an_unknown_table():
-    with pytest.raises(ValueError, match="no table table9; there are: deeplabv3plus_table3"):
-        reproduce(["table9"])
+    for wrong in (["table9"], "table9"):
+        with pytest.raises(ValueError, match="no table table9; there are: deeplabv3plus_table3"):
+            reproduce(wrong)
 
 
 # --- several scales
@@ -220,17 +221,22 @@ def test_one_scale_without_a_flip_is_the_plain_prediction():
 
 
 def test_the_average_is_of_probabilities():
-    model = build_model("resnet18", "linear", 3)
+    model = randomise_batch_norm(build_model("resnet18", "fcn", 4, output_stride=8))
+    nn.init.normal_(model.head.classifier.weight, std=0.5)
     images = torch.rand(1, 3, 65, 65)
     with torch.no_grad(), evaluating(model):
         x = model.backbone.normalize(images)
-        total = 0
+        total, of_logits = 0, 0
         for scale in (0.5, 1.5):
             scaled = nn.functional.interpolate(x, size=scaled_size((65, 65), scale), mode="bilinear")
             for flip in (False, True):
                 logits = model(scaled.flip(-1)).flip(-1) if flip else model(scaled)
-                total = total + nn.functional.interpolate(logits, size=(65, 65), mode="bilinear").softmax(dim=1)
-    assert torch.equal(predict_multi_scale(model, images, scales=(0.5, 1.5)), total.argmax(dim=1))
+                logits = nn.functional.interpolate(logits, size=(65, 65), mode="bilinear")
+                total, of_logits = total + logits.softmax(dim=1), of_logits + logits
+    mask = predict_multi_scale(model, images, scales=(scale for scale in (0.5, 1.5)))
+    assert torch.equal(mask, total.argmax(dim=1)) and len(mask.unique()) > 1
+    assert not torch.equal(mask, of_logits.argmax(dim=1)), "the average of scores is another one"
+    assert not torch.equal(mask, predict_multi_scale(model, images, scales=(0.5, 1.5), flip=False))
 
 
 @pytest.mark.parametrize("scales", [(), (0.5, 0), (-1,)])

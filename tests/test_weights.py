@@ -130,7 +130,7 @@ def test_every_entry_is_complete():
             assert entry.file == "model.safetensors", name
             continue
         assert len(entry.sha256) >= 8 and int(entry.sha256, 16) >= 0, name
-        assert entry.file.rsplit("-", 1)[1].startswith(entry.sha256[:8]), name
+        assert entry.sha256[:8] == entry.file.removesuffix(".pth").rsplit("-", 1)[1], name
         assert entry.url or entry.package, name
         assert (entry.package is None) == (entry.member is None), name
         assert entry.url is None or entry.url.endswith("/" + entry.file), name
@@ -504,7 +504,7 @@ def test_a_damaged_file_in_the_hubs_cache_is_refused(hub, no_sources):
     content = bytearray(blob.read_bytes())
     content[-1] ^= 1
     blob.write_bytes(content)
-    with pytest.raises(ValueError, match=f"damaged.*should be {blob.name[:12]}"):
+    with pytest.raises(ValueError, match=f"{blob.name} is damaged: .*, not its name. Delete it .*get-weights mine"):
         load_weights(narrow(), "mine")
 
 
@@ -547,10 +547,58 @@ def test_the_hubs_cache_is_looked_for_where_its_client_keeps_it(monkeypatch):
     assert hub_cache().as_posix() == "/elsewhere"
 
 
-@pytest.mark.parametrize("name", ["xception65", "vit_small"])
+@pytest.mark.parametrize("name", [name for name, entry in WEIGHTS.items() if isinstance(entry, HubFile)])
 def test_a_name_that_timm_has(name):
     """The entry's repository is one that timm itself would load."""
     timm = pytest.importorskip("timm")
     model = WEIGHTS[name].repo.removeprefix("timm/")
     assert timm.is_model_pretrained(model)
     assert timm.get_pretrained_cfg(model).hf_hub_id in ("timm/", WEIGHTS[name].repo)
+
+
+def test_the_hubs_own_offline_error_is_told_in_our_words(hub, monkeypatch, no_sources):
+    """In some versions of its client it is a ValueError, which is also what a damaged file raises."""
+    hub_client = pytest.importorskip("huggingface_hub")
+
+    class Offline(FileNotFoundError, ValueError):
+        pass
+
+    monkeypatch.setattr(hub_client, "hf_hub_download", failing(Offline("cannot find it in the cache")))
+    with pytest.raises(FileNotFoundError, match="could not be had .*get-weights mine"):
+        load_weights(narrow(), "mine", download=True)
+
+
+def test_a_file_that_the_hubs_cache_could_not_link(hub, tmp_path, no_sources):
+    folder = tmp_path / "hub" / "models--timm--x" / "snapshots" / "abc"
+    folder.mkdir(parents=True)
+    (folder / "model.safetensors").write_bytes(b"garbage")
+    with pytest.raises(ValueError, match="is damaged .*get-weights mine"):
+        load_weights(narrow(), "mine")
+
+
+def test_weights_under_a_pyramid(offline):
+    model = build_model("mobilenet_v2", "fcos", 3)
+    with pytest.raises(ValueError, match="have no pyramid: load them into model.backbone"):
+        load_weights(model)
+    expected = load_weights(mobilenet_v2()).state_dict()
+    assert load_weights(model.backbone) is model.backbone
+    filled = model.backbone.backbone.state_dict()
+    assert all(torch.equal(value, expected[key]) for key, value in filled.items())
+
+
+def test_a_model_without_memory_is_refused(offline):
+    with pytest.raises(ValueError, match="meta device has no memory"):
+        load_weights(on_meta(mobilenet_v2))
+
+
+def test_a_vits_published_classifier_is_not_ours(hub, monkeypatch, no_sources):
+    """It reads the token of the whole image; ours averages the patches, and must be trained."""
+    entry = WEIGHTS["vit_small"]
+    state = {key: torch.zeros(1) for key in ("head.weight", "head.bias", "norm.weight")}
+    assert rename(state, entry).keys() == {"backbone.norm.weight"}
+    model = on_meta(imagenet_classifier, "vit_small")
+    published = {key: value for key, value in model.state_dict().items() if key.startswith("backbone.")}
+    with pytest.raises(
+        ValueError, match="not in the file: head.classifier.weight, head.classifier.bias.*model.backbone"
+    ):
+        fill(model, published, "the weights of 'vit_small'")

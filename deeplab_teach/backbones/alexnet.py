@@ -5,8 +5,8 @@ from torch import Tensor, nn
 from deeplab_teach.features import Backbone, FeatureSpec
 from deeplab_teach.layers import require_output_stride
 
-# Feature map -> the module of `features` that gives it: the three pools.
-TAPS = {"c3": 2, "c4": 5, "c5": 12}
+# Module of `features` -> the map it gives: the three pools.
+TAPS = {2: "c3", 5: "c4", 12: "c5"}
 
 
 class AlexNet(Backbone):
@@ -46,10 +46,12 @@ class AlexNet(Backbone):
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         self.check_image(x)
-        maps = {}
+        features = {}
         for i, module in enumerate(self.features):
-            maps[i] = x = module(x)
-        return {key: maps[i] for key, i in TAPS.items()}
+            x = module(x)
+            if i in TAPS:
+                features[TAPS[i]] = x
+        return features
 
 
 def alexnet(*, output_stride=32) -> AlexNet:

@@ -22,8 +22,8 @@ TABLE = (
     (6, 192, 4, 2, 5),
     (6, 320, 1, 1, 3),
 )
-# Feature map -> the block that gives it: the last one of each resolution.
-TAPS = {"c1": 0, "c2": 2, "c3": 4, "c4": 10, "c5": 15}
+# Block -> the map it gives: the last one of each resolution.
+TAPS = {0: "c1", 2: "c2", 4: "c3", 10: "c4", 15: "c5"}
 
 
 class Conv2dSame(nn.Conv2d):
@@ -111,7 +111,7 @@ class EfficientNetLite(Backbone):
                 )
                 specs.append(FeatureSpec(c, strides[i]))
                 in_channels = c
-        self.feature_specs = {key: specs[i] for key, i in TAPS.items()}
+        self.feature_specs = {key: specs[i] for i, key in TAPS.items()}
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out")
@@ -119,10 +119,12 @@ class EfficientNetLite(Backbone):
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         self.check_image(x)
         x = self.relu(self._bn0(self._conv_stem(x)))  # (N, 32, H/2, W/2)
-        maps = {}
+        features = {}
         for i, block in enumerate(self._blocks):
-            maps[i] = x = block(x)
-        return {key: maps[i] for key, i in TAPS.items()}
+            x = block(x)
+            if i in TAPS:
+                features[TAPS[i]] = x
+        return features
 
 
 def efficientnet_lite0(*, output_stride=32) -> EfficientNetLite:

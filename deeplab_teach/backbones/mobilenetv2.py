@@ -16,8 +16,8 @@ TABLE = (
     (6, 160, 3, 2),
     (6, 320, 1, 1),
 )
-# Feature map -> the module of `features` that gives it: the last one of each resolution.
-TAPS = {"c1": 1, "c2": 3, "c3": 6, "c4": 13, "c5": 17}
+# Module of `features` -> the map it gives: the last one of each resolution.
+TAPS = {1: "c1", 3: "c2", 6: "c3", 13: "c4", 17: "c5"}
 
 
 def make_divisible(value: float, divisor: int = 8) -> int:
@@ -96,17 +96,19 @@ class MobileNetV2(Backbone):
                 specs.append(FeatureSpec(channels, strides[i]))
                 in_channels = channels
         self.features = nn.Sequential(*features)
-        self.feature_specs = {key: specs[i] for key, i in TAPS.items()}
+        self.feature_specs = {key: specs[i] for i, key in TAPS.items()}
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out")
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         self.check_image(x)
-        maps = {}
+        features = {}
         for i, module in enumerate(self.features):
-            maps[i] = x = module(x)
-        return {key: maps[i] for key, i in TAPS.items()}
+            x = module(x)
+            if i in TAPS:
+                features[TAPS[i]] = x
+        return features
 
 
 def mobilenet_v2(*, width_mult=1.0, output_stride=32) -> MobileNetV2:

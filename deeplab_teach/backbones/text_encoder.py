@@ -41,6 +41,8 @@ class TextEncoder(Backbone):
         super().__init__()
         require_output_stride("text_encoder", output_stride, 1, "each token keeps its place")
         require_heads(dim, num_heads)
+        if vocab_size < 1 or max_length < 1:
+            raise ValueError(f"vocab_size and max_length must be 1 or more, got {vocab_size} and {max_length}.")
         self.name = "text_encoder"
         self.feature_specs = {"tokens": FeatureSpec(dim, 1)}
         self.padding_id = padding_id
@@ -55,7 +57,8 @@ class TextEncoder(Backbone):
     def forward(self, ids: Tensor) -> dict[str, Tensor]:
         self.check_ids(ids)
         kept = None
-        if self.padding_id is not None and (ids.is_meta or bool((ids == self.padding_id).any())):
+        unseen = ids.is_meta or torch.compiler.is_compiling()  # the values cannot be asked for: take padding for given
+        if self.padding_id is not None and (unseen or bool((ids == self.padding_id).any())):
             kept = ids != self.padding_id  # (N, T)
         x = self.token_embed(ids) + self.pos_embed[:, : ids.shape[1]]  # (N, T, C)
         for block in self.blocks:
@@ -72,7 +75,7 @@ class TextEncoder(Backbone):
             raise ValueError(
                 f"texts must have 1 to {longest} tokens, got {ids.shape[1]}: cut them, or raise max_length."
             )
-        if ids.is_meta:
+        if ids.is_meta or torch.compiler.is_compiling():
             return
         if ids.numel() and (ids.min() < 0 or ids.max() >= known):
             raise ValueError(f"ids must be in 0..{known - 1}, got {ids.min().item()}..{ids.max().item()}.")

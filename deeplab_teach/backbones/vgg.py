@@ -19,8 +19,8 @@ class VGG(Backbone):
     """Five stages of 3x3 convolutions, each ended by a 2x2 pool. The three linear layers belong to the head.
 
     Args:
-        name: a key of `DEPTHS`, with `_bn` for the variant with batch norm.
-        batch_norm: one after each convolution (not in the paper; torchvision's `_bn` networks).
+        name: a key of `DEPTHS`; with `_bn` at its end there is a batch norm after each convolution (not in the paper;
+            torchvision's variant).
         output_stride: 32.
 
     Features: `c1..c5` are the outputs of the five pools: 64, 128, 256, 512, 512 channels. The pools round down: a map
@@ -32,22 +32,23 @@ class VGG(Backbone):
 
     min_side = 32
 
-    def __init__(self, name, depths, *, batch_norm=False, output_stride=32):
+    def __init__(self, name, *, output_stride=32):
         super().__init__()
         require_output_stride(name, output_stride, 32, "its strides are pools, which dilation cannot replace here")
         self.name = name
         self.feature_specs = {}
-        self.taps = {}  # key -> the module of `features` that gives it
+        self.taps = {}  # module of `features` -> key of the map it gives
+        depths = DEPTHS[name.removesuffix("_bn")]
         layers, in_channels = [], 3
         for stage, (channels, depth) in enumerate(zip(CHANNELS, depths, strict=True), start=1):
             for _ in range(depth):
                 layers.append(nn.Conv2d(in_channels, channels, 3, padding=1))
-                if batch_norm:
+                if name.endswith("_bn"):
                     layers.append(nn.BatchNorm2d(channels))
                 layers.append(nn.ReLU(inplace=True))
                 in_channels = channels
             layers.append(nn.MaxPool2d(2))
-            self.taps[f"c{stage}"] = len(layers) - 1
+            self.taps[len(layers) - 1] = f"c{stage}"
             self.feature_specs[f"c{stage}"] = FeatureSpec(channels, 2**stage)
         self.features = nn.Sequential(*layers)
         for module in self.modules():
@@ -57,37 +58,39 @@ class VGG(Backbone):
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         self.check_image(x)
-        maps = {}
+        features = {}
         for i, module in enumerate(self.features):
-            maps[i] = x = module(x)
-        return {key: maps[i] for key, i in self.taps.items()}
+            x = module(x)
+            if i in self.taps:
+                features[self.taps[i]] = x
+        return features
 
 
 def vgg11(*, output_stride=32) -> VGG:
     """VGG-11: 9.2 million backbone parameters (132.9 with its classifier)."""
-    return VGG("vgg11", DEPTHS["vgg11"], output_stride=output_stride)
+    return VGG("vgg11", output_stride=output_stride)
 
 
 def vgg11_bn(*, output_stride=32) -> VGG:
     """VGG-11 with batch norm."""
-    return VGG("vgg11_bn", DEPTHS["vgg11"], batch_norm=True, output_stride=output_stride)
+    return VGG("vgg11_bn", output_stride=output_stride)
 
 
 def vgg13(*, output_stride=32) -> VGG:
     """VGG-13: 9.4 million backbone parameters (133.0 with its classifier)."""
-    return VGG("vgg13", DEPTHS["vgg13"], output_stride=output_stride)
+    return VGG("vgg13", output_stride=output_stride)
 
 
 def vgg16(*, output_stride=32) -> VGG:
     """VGG-16: 14.7 million backbone parameters (138.4 with its classifier)."""
-    return VGG("vgg16", DEPTHS["vgg16"], output_stride=output_stride)
+    return VGG("vgg16", output_stride=output_stride)
 
 
 def vgg16_bn(*, output_stride=32) -> VGG:
     """VGG-16 with batch norm."""
-    return VGG("vgg16_bn", DEPTHS["vgg16"], batch_norm=True, output_stride=output_stride)
+    return VGG("vgg16_bn", output_stride=output_stride)
 
 
 def vgg19(*, output_stride=32) -> VGG:
     """VGG-19: 20.0 million backbone parameters (143.7 with its classifier)."""
-    return VGG("vgg19", DEPTHS["vgg19"], output_stride=output_stride)
+    return VGG("vgg19", output_stride=output_stride)

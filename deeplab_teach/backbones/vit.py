@@ -71,8 +71,9 @@ class ViT(Backbone):
             return self.pos_embed
         of_image, of_patches = self.pos_embed[:, :1], self.pos_embed[:, 1:]
         of_patches = of_patches.transpose(1, 2).unflatten(2, (self.grid, self.grid))  # (1, C, grid, grid)
-        of_patches = F.interpolate(of_patches, size=(rows, columns), mode="bicubic", antialias=True)
-        return torch.cat([of_image, of_patches.flatten(2).transpose(1, 2)], dim=1)
+        # In float32: the antialiased resize exists in no other precision on the CPU.
+        of_patches = F.interpolate(of_patches.float(), size=(rows, columns), mode="bicubic", antialias=True)
+        return torch.cat([of_image, of_patches.to(of_image).flatten(2).transpose(1, 2)], dim=1)
 
 
 def vit_small(*, image_size=224, output_stride=16) -> ViT:

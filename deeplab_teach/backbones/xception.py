@@ -1,4 +1,4 @@
-"""Aligned Xception, as DeepLabv3+ changed it (Chen et al. 2018, section 3.3 and figure 4), with timm's parameter names.
+"""Aligned Xception, as DeepLabv3+ changed it (Chen et al. 2018, section 3.2 and figure 4), with timm's parameter names.
 
 Every pool of the original (Chollet 2017, arXiv 1610.02357) became a separable convolution that strides. Published
 weights and the released code have batch norm after each depthwise convolution, a ReLU there in the last block alone.

@@ -23,7 +23,7 @@ class ClassificationHead(nn.Module):
     `forward(features) -> (N, num_classes)` raw scores.
 
     Raises:
-        ValueError: `high` is no feature map of the backbone.
+        ValueError: `high` is no feature map of the backbone, or `hidden_channels` with a text's tokens.
     """
 
     def __init__(
@@ -40,6 +40,8 @@ class ClassificationHead(nn.Module):
         self.high = high_key(feature_specs, high)
         channels = feature_specs[self.high].channels
         self.conv = nn.Identity()
+        if hidden_channels is not None and self.high == "tokens":
+            raise ValueError("hidden_channels needs a map with rows and columns, and this backbone gives text tokens.")
         if hidden_channels is not None:
             self.conv = nn.Sequential(
                 nn.Conv2d(channels, hidden_channels, 1, bias=False),

@@ -37,7 +37,7 @@ class FCOSHead(nn.Module):
     - `"points"` `(L, 2)` and `"strides"` `(L,)`: x, y and stride of each place, in pixels; `"levels"` `(L,)`: its map.
 
     Raises:
-        ValueError: maps of different widths, or of a width that 32 groups cannot share.
+        ValueError: maps of different widths, or of a width that 32 groups cannot share; fewer than two classes.
     """
 
     def __init__(self, feature_specs: dict[str, FeatureSpec], num_classes: int, *, depth=4):
@@ -49,8 +49,9 @@ class FCOSHead(nn.Module):
         channels = widths.pop()
         if channels % 32:
             raise ValueError(f"the maps' width must be a multiple of 32 (group norm), got {channels}.")
+        if num_classes < 2:
+            raise ValueError(f"num_classes must be 2 or more, since the background counts, got {num_classes}.")
         self.feature_specs = dict(feature_specs)
-        self.num_classes = num_classes
         self.class_tower = _tower(channels, depth)
         self.cls_logits = nn.Conv2d(channels, num_classes, 3, padding=1)
         self.box_tower = _tower(channels, depth)
@@ -131,14 +132,16 @@ def detections(
     """What an `FCOSHead` found, per image: `{"boxes": (n, 4), "scores": (n,), "labels": (n,)}`, best first.
 
     The score is the geometric mean of class and centre. Boxes below `score_threshold` are dropped, of each map the
-    best `candidates` kept, and of boxes of one class that overlap by more than `nms_threshold` the best one.
+    best `candidates` kept, and of boxes of one class that overlap by more than `nms_threshold` the best one. As in
+    torchvision, a network that has learnt little may name class 0, and a box may have no area.
     """
     from torchvision.ops import batched_nms, clip_boxes_to_image
 
     found = []
     levels = answers["levels"]
-    scores_of_all = (answers["cls_logits"].sigmoid() * answers["bbox_ctrness"].sigmoid()).sqrt()  # (N, L, K)
-    for scores, regression in zip(scores_of_all, answers["bbox_regression"], strict=True):
+    logits, regressions, ctrness = (answers[key].float() for key in ("cls_logits", "bbox_regression", "bbox_ctrness"))
+    scores_of_all = (logits.sigmoid() * ctrness.sigmoid()).sqrt()  # (N, L, K)
+    for scores, regression in zip(scores_of_all, regressions, strict=True):
         kept = []
         for level in levels.unique():
             place, label = torch.nonzero((scores > score_threshold) & (levels == level)[:, None], as_tuple=True)

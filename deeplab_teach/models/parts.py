@@ -70,12 +70,27 @@ def evaluating(model):
             module.training = True
 
 
+def prepared(model: nn.Module, images: Tensor) -> Tensor:
+    """Images in 0..1 as the model's backbone wants them: normalised, on its device and in its precision."""
+    parameter = next(model.parameters())
+    return model.backbone.normalize(images.to(parameter.device)).to(parameter.dtype)
+
+
+def _require(model, wanted):
+    """Raise a `ValueError` if a model is known to answer something else."""
+    kinds = (ImageClassifier, SegmentationModel, Detector)
+    if hasattr(model, "roi_heads") or (isinstance(model, kinds) and not isinstance(model, wanted)):
+        raise ValueError(
+            f"this needs one of type {wanted.__name__} (a backbone with such a head), got a {type(model).__name__}."
+        )
+
+
 @torch.inference_mode()
 def predict_mask(model: SegmentationModel, images: Tensor) -> Tensor:
     """Label of each pixel, for images `(N, 3, H, W)` in 0..1 -> `(N, H, W)` int64. Normalises as the backbone needs."""
-    device = next(model.parameters()).device
+    _require(model, SegmentationModel)
     with evaluating(model):
-        return model(model.backbone.normalize(images.to(device))).argmax(dim=1)
+        return model(prepared(model, images)).argmax(dim=1)
 
 
 @torch.inference_mode()
@@ -86,10 +101,10 @@ def predict_classes(model: ImageClassifier, image: Tensor, top: int = 5) -> list
     """
     from torchvision.transforms.v2 import functional as T
 
+    _require(model, ImageClassifier)
     crop = T.center_crop(T.resize(image, 256, antialias=True), 224)
-    device = next(model.parameters()).device
     with evaluating(model):
-        scores = model(model.backbone.normalize(crop[None].to(device)))[0].softmax(dim=0)
+        scores = model(prepared(model, crop[None]))[0].softmax(dim=0)
     best = scores.topk(min(top, len(scores)))
     return list(zip(best.indices.tolist(), best.values.tolist(), strict=True))
 
@@ -99,9 +114,8 @@ def predict_boxes(model: Detector, images: Tensor, **options) -> list[dict[str, 
     """What is where in images `(N, 3, H, W)` in 0..1: per image `{"boxes", "scores", "labels"}`, best first.
 
     Boxes are `[x1, y1, x2, y2]` in pixels. `options` go to `deeplab_teach.heads.fcos.detections`, for example
-    `score_threshold=0.3`.
+    `score_threshold=0.3`. A Faster or Mask R-CNN is called directly: `model.eval()(list(images))`.
     """
-    device = next(model.parameters()).device
+    _require(model, Detector)
     with evaluating(model):
-        answers = model(model.backbone.normalize(images.to(device)))
-        return detections(answers, images.shape[-2:], **options)
+        return detections(model(prepared(model, images)), images.shape[-2:], **options)

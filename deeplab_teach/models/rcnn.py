@@ -12,7 +12,7 @@ def faster_rcnn(backbone: Backbone, num_classes: int, *, out_channels=256, ancho
     Args:
         backbone: any image backbone; the pyramid that fits it is put on. A `Pyramid` is taken as it is.
         num_classes: background included, as torchvision counts.
-        out_channels: width of the pyramid.
+        out_channels: width of the pyramid that is put on.
         anchor_scale: side of a map's anchors in strides of that map: 8 gives 32 pixels at stride 4, as the FPN paper.
         options: for `torchvision.models.detection.FasterRCNN`, for example `min_size=160` (it resizes images to
             800 pixels by default) or `box_detections_per_img=20`.
@@ -23,6 +23,7 @@ def faster_rcnn(backbone: Backbone, num_classes: int, *, out_channels=256, ancho
     """
     from torchvision.models.detection import FasterRCNN
 
+    _require_classes(num_classes)
     body = _pyramid(backbone, out_channels)
     return FasterRCNN(body, num_classes, **_common(body, anchor_scale), **options)
 
@@ -35,9 +36,15 @@ def mask_rcnn(backbone: Backbone, num_classes: int, *, out_channels=256, anchor_
     from torchvision.models.detection import MaskRCNN
     from torchvision.ops import MultiScaleRoIAlign
 
+    _require_classes(num_classes)
     body = _pyramid(backbone, out_channels)
     mask_pool = MultiScaleRoIAlign(_pooled(body), output_size=14, sampling_ratio=2)
     return MaskRCNN(body, num_classes, mask_roi_pool=mask_pool, **_common(body, anchor_scale), **options)
+
+
+def _require_classes(num_classes):
+    if num_classes < 2:
+        raise ValueError(f"num_classes must be 2 or more, since the background counts, got {num_classes}.")
 
 
 def _pyramid(backbone, out_channels):
@@ -82,6 +89,8 @@ class FixedProposals(nn.Module):
         self.backbone = model.backbone
         self.proposals, self.detected = proposals, detected
         roi = model.roi_heads
+        self.box_size = roi.box_roi_pool.output_size
+        self.mask_size = roi.mask_roi_pool.output_size if roi.has_mask() else None
         self.head = nn.ModuleDict({"rpn": model.rpn.head, "box": nn.Sequential(roi.box_head, roi.box_predictor)})
         if roi.has_mask():
             self.head["mask"] = nn.Sequential(roi.mask_head, roi.mask_predictor)
@@ -89,7 +98,7 @@ class FixedProposals(nn.Module):
     def forward(self, x: Tensor) -> dict[str, object]:
         channels = self.backbone.out_channels
         answers = {"rpn": self.head["rpn"](list(self.backbone(x).values()))}
-        answers["box"] = self.head["box"](x.new_zeros(self.proposals, channels, 7, 7))
+        answers["box"] = self.head["box"](x.new_zeros(self.proposals, channels, *self.box_size))
         if "mask" in self.head:
-            answers["mask"] = self.head["mask"](x.new_zeros(self.detected, channels, 14, 14))
+            answers["mask"] = self.head["mask"](x.new_zeros(self.detected, channels, *self.mask_size))
         return answers

@@ -15,16 +15,19 @@ from deeplab_teach.cost import Cost, count, multiply_adds
 PER_PARAMETER = 2.5
 
 
-def tensorflow_multiply_adds(module: nn.Module, output_shape) -> int:
+def tensorflow_multiply_adds(module: nn.Module, output_shape, input_shape=()) -> int:
     """As `deeplab_teach.cost.multiply_adds`, but a dilated convolution's map is rounded up to multiples of its rate."""
     if isinstance(module, nn.Conv2d) and max(module.dilation) > 1:
         sides = zip(output_shape[-2:], module.dilation, strict=True)
         output_shape = (*output_shape[:-2], *(rate * math.ceil(side / rate) for side, rate in sides))
-    return multiply_adds(module, output_shape)
+    return multiply_adds(module, output_shape, input_shape)
 
 
 def tensorflow_count(model: nn.Module, image_size=(513, 513), *, per_parameter=0.0) -> Cost:
-    """Cost of a model on one image, counted TensorFlow's way; `PER_PARAMETER` adds its profiler's surplus."""
+    """Cost of a model on one image, counted TensorFlow's way; `PER_PARAMETER` adds its profiler's surplus.
+
+    The surplus belongs to no layer: it is in the sum and not in `modules` or `roles`.
+    """
     cost = count(model, image_size, layer_cost=tensorflow_multiply_adds)
     surplus = round(per_parameter * cost.params)
     return Cost(cost.params, cost.multiply_adds + surplus, cost.modules, cost.roles)

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from deeplab_teach.models import SegmentationModel, evaluating
+from deeplab_teach.models.parts import prepared
 from deeplab_teach.papers.counting import scaled_size
 from deeplab_teach.papers.tables import SCALES
 
@@ -26,10 +27,11 @@ def predict_multi_scale(model: SegmentationModel, images: Tensor, *, scales=SCAL
     Raises:
         ValueError: no scale, or one that is not positive.
     """
+    scales = tuple(scales)
     if not scales or min(scales) <= 0:
         raise ValueError(f"scales must be one or more positive numbers, got {scales!r}.")
     size = images.shape[-2:]
-    x = model.backbone.normalize(images.to(next(model.parameters()).device))
+    x = prepared(model, images)
     total = 0
     with evaluating(model):
         for scale in scales:

@@ -1,7 +1,6 @@
 """Count what the papers counted, and say row by row whether the figures agree."""
 
 from dataclasses import dataclass
-from functools import cache
 
 import torch
 
@@ -50,32 +49,35 @@ def reproduce(names=None, *, per_parameter=0.0) -> list[Result]:
     Raises:
         ValueError: an unknown table.
     """
-    names = list(TABLES) if names is None else list(names)
+    names = list(TABLES) if names is None else [names] if isinstance(names, str) else list(names)
     if unknown := [name for name in names if name not in TABLES]:
         raise ValueError(f"there is no table {', '.join(unknown)}; there are: {', '.join(TABLES)}.")
+    rows = [row for name in names for row in TABLES[name]]
+    costs = {}  # (key of a model, size) -> its cost there, since rows share models and sizes
+    for key in dict.fromkeys(row.key for row in rows if row.build is not None):
+        same_model = [row for row in rows if row.key == key]
+        with torch.device("meta"):
+            model = same_model[0].build()
+        for size in {size for row in same_model for size in _sizes(row)}:
+            if same_model[0].tensorflow:
+                costs[key, size] = tensorflow_count(model, size, per_parameter=per_parameter)
+            else:
+                costs[key, size] = count(model, size)
+    return [Result(row, _ours(row, costs)) for row in rows]
 
-    models, builders = {}, {row.key: row.build for rows in TABLES.values() for row in rows}
 
-    @cache  # rows of several columns and tables share a model and sizes
-    def cost(key, size, tensorflow):
-        if key not in models:
-            models.clear()  # one at a time: they stand next to each other in the tables
-            with torch.device("meta"):
-                models[key] = builders[key]()
-        if tensorflow:
-            return tensorflow_count(models[key], size, per_parameter=per_parameter)
-        return count(models[key], size)
+def _sizes(row):
+    return [scaled_size(row.image_size, scale) for scale in row.scales]
 
-    def ours(row):
-        if row.build is None:
-            return None
-        if row.unit == "M":
-            return cost(row.key, row.image_size, row.tensorflow).params / 1e6
-        sizes = [scaled_size(row.image_size, scale) for scale in row.scales]
-        total = sum(cost(row.key, size, row.tensorflow).multiply_adds for size in sizes)
-        return (2 if row.flip else 1) * total / 1e9
 
-    return [Result(row, ours(row)) for name in names for row in TABLES[name]]
+def _ours(row, costs):
+    """The row's figure, in its unit, from the costs of its model at each of its sizes."""
+    if row.build is None:
+        return None
+    if row.unit == "M":
+        return costs[row.key, row.image_size].params / 1e6
+    total = sum(costs[row.key, size].multiply_adds for size in _sizes(row))
+    return (2 if row.flip else 1) * total / 1e9
 
 
 def report(results: list[Result]) -> str:

@@ -7,7 +7,7 @@ from torch import nn
 
 from deeplab_teach.backbones import mobilenet_v2, resnet101_beta, xception65
 from deeplab_teach.backbones.resnet import BasicBlock, Bottleneck, ResNet
-from deeplab_teach.heads import DeepLabV3Head, DeepLabV3PlusHead
+from deeplab_teach.heads import ClassificationHead, DeepLabV3Head, DeepLabV3PlusHead
 from deeplab_teach.models import ImageClassifier, SegmentationModel, imagenet_classifier
 
 SCALES = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)  # "MS" of DeepLabv3 and v3+
@@ -150,7 +150,6 @@ class OriginalBottleneck(Bottleneck):
 
 def _classifier_rows():
     """He et al. 2016, table 1 (and section 4.1 for VGG's cost); Simonyan & Zisserman 2015, table 2; Krizhevsky 2012."""
-    from deeplab_teach.heads import ClassificationHead
 
     def resnet(depth, block, depths):
         def build():
@@ -169,14 +168,17 @@ def _classifier_rows():
     ):
         label = f"ResNet-{depth}"
         yield Row("ResNet table 1", label, cost, "G", resnet(depth, block, depths), f"He's {label}", **common)
-    convolutions_only = "15.3 counts the convolutions alone, which is 15.35 of ours; the linear layers add 0.12"
-    two_columns = "60 is the network of 2012, two columns on two GPUs; torchvision publishes the one column of 2014"
+    not_alike = (
+        "15.3 fits its convolutions alone (15.35), while the 19.6 beside it fits VGG-19 with its linear layers (19.63, "
+        "without them 19.51): the two are not counted alike"
+    )
+    cut_off = "60 is rounded down: the network of 2012, with two columns, has 60.97, torchvision's one column 61.10"
     for name, table, paper, unit, reason in (
-        ("vgg16", "ResNet section 4.1", "15.3", "G", convolutions_only),
+        ("vgg16", "ResNet section 4.1", "15.3", "G", not_alike),
         ("vgg19", "ResNet section 4.1", "19.6", "G", ""),
         ("vgg16", "VGG table 2", "138", "M", ""),
         ("vgg19", "VGG table 2", "144", "M", ""),
-        ("alexnet", "AlexNet abstract", "60", "M", two_columns),
+        ("alexnet", "AlexNet abstract", "60", "M", cut_off),
     ):
         build = lambda name=name: imagenet_classifier(name)
         yield Row(table, name, paper, unit, build, name, reason=reason, **common)

@@ -23,7 +23,7 @@ def fetch(name: str, *, quiet=False) -> Path:
     """
     entry = weight_file(name)
     if path := entry.locate():
-        return entry.check(path)
+        return entry.check(path, name)
     if isinstance(entry, HubFile):
         return _from_hub(name, entry)
     target = entry.places()[0]
@@ -34,7 +34,7 @@ def fetch(name: str, *, quiet=False) -> Path:
         try:
             with atomic_write(target) as temporary:
                 bring(entry, temporary, quiet)
-                entry.check(temporary)
+                entry.check(temporary, name)
             return target
         except Exception as error:  # a network has many ways to fail; the next source may do
             reason = (str(error).strip().splitlines() or ["no reason given"])[-1]
@@ -64,13 +64,12 @@ def _from_hub(name, entry):
     try:
         from huggingface_hub import hf_hub_download
 
-        return entry.check(Path(hf_hub_download(entry.repo, entry.file)))
-    except ValueError:
-        raise
-    except Exception as error:
+        path = Path(hf_hub_download(entry.repo, entry.file))
+    except Exception as error:  # its client has many ways to fail, as a network has
         reason = (str(error).strip().splitlines() or ["no reason given"])[0]
         raise FileNotFoundError(
             f"The weights of {name!r} ({entry.file} of {entry.url}) could not be had ({type(error).__name__}: "
             f"{reason[:120]}). Connect to the network, `pip install huggingface_hub` if it is missing, and run "
             f"`python -m deeplab_teach get-weights {name}`."
         ) from error
+    return entry.check(path, name)

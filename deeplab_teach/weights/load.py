@@ -1,6 +1,7 @@
 """Published weights into our models: under which names they know each tensor, and what to say when they do not fit."""
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
@@ -23,7 +24,8 @@ def load_weights(model: nn.Module, name: str | None = None, *, download=False) -
     """Fill a model with published weights; every tensor must find its place.
 
     Args:
-        model: a backbone (takes the backbone's part of the file), or a whole `ImageClassifier` / `SegmentationModel`.
+        model: a backbone (takes the backbone's part of the file), a pyramid (fills the backbone under it), or a whole
+            `ImageClassifier` / `SegmentationModel`.
         name: a key of `WEIGHTS`; `None` for the name of the model's backbone.
         download: bring the file if it is not on this computer.
 
@@ -34,9 +36,14 @@ def load_weights(model: nn.Module, name: str | None = None, *, download=False) -
         ValueError: unknown name, damaged file, or weights that do not fit; the message says which.
         FileNotFoundError: the file is not here, or could not be had.
     """
-    is_backbone = not hasattr(model, "backbone")
-    name = name or getattr(model if is_backbone else model.backbone, "name", None)
+    is_whole = hasattr(model, "backbone") and hasattr(model, "head")
+    target = model if is_whole else _innermost(model)
+    name = name or getattr(_innermost(model), "name", None)
     entry = weight_file(name)
+    if is_whole and hasattr(model.backbone, "backbone"):
+        raise ValueError(
+            f"the weights of {name!r} have no pyramid: load them into model.backbone, which fills what is below."
+        )
     path = fetch(name) if download else entry.locate()
     if path is None:
         places = " and ".join(str(place) for place in entry.places())
@@ -44,25 +51,36 @@ def load_weights(model: nn.Module, name: str | None = None, *, download=False) -
             f"The weights of {name!r} (file {entry.file}) are not on this computer: looked for {places}. "
             f"Bring them with `python -m deeplab_teach get-weights {name}`, or pass download=True."
         )
-    state = rename(_read(entry.check(path)), entry)
-    if is_backbone:  # the published head is left out on purpose
+    state = rename(_read(entry.check(path, name), name), entry)
+    if not is_whole:  # the published head is left out on purpose
         prefix = "backbone."
         state = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
-    fill(model, state, f"the weights of {name!r}")
+    fill(target, state, f"the weights of {name!r}")
     return model
 
 
-def _read(path) -> dict:
+def _innermost(model):
+    """The backbone itself, under a head or a pyramid or both."""
+    while hasattr(model, "backbone"):
+        model = model.backbone
+    return model
+
+
+def _read(path, name) -> dict:
     """The tensors of a file, by name. Neither format can run code."""
     if path.suffix == ".safetensors":
-        return load_file(path)
+        try:
+            return load_file(path)
+        except SafetensorError as error:
+            again = f"delete it and run `python -m deeplab_teach get-weights {name}`"
+            raise ValueError(f"The weight file {path.resolve()} is damaged ({error}): {again}.") from error
     return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def fill(model: nn.Module, state: dict, what: str) -> None:
     """`load_state_dict`, strict, with an error a person can act on."""
     ours = model.state_dict()
-    # Files from before 2018 lack batch norm's counter of batches; PyTorch then leaves it at zero.
+    # Files from before 2018 lack batch norm's counter of batches; PyTorch then leaves it as it is.
     missing = [key for key in ours if key not in state and not key.endswith(".num_batches_tracked")]
     extra = [key for key in state if key not in ours]
     shapes = [
@@ -79,4 +97,6 @@ def fill(model: nn.Module, state: dict, what: str) -> None:
         if all(key.startswith("head.") for key in missing + extra) and all(row.startswith("head.") for row in shapes):
             hint = " The backbone fits: to take only its weights, load into model.backbone."
         raise ValueError(f"{what} do not fit this model; {'; '.join(problems)}.{hint}")
+    if any(value.is_meta for value in ours.values()):
+        raise ValueError("a model on the meta device has no memory for weights: build it without torch.device('meta').")
     model.load_state_dict(state)

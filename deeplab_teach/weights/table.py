@@ -44,12 +44,12 @@ class WeightFile:
             places.append(Path(spec.origin).parent.parent / self.member)
         return places
 
-    def check(self, path: Path) -> Path:
-        """`path`, if its SHA-256 is the published one; a `ValueError` otherwise."""
+    def check(self, path: Path, name="") -> Path:
+        """`path`, if its SHA-256 is the published one; a `ValueError` that says how to get `name` anew otherwise."""
         if not (found := sha256(path)).startswith(self.sha256):
             raise ValueError(
                 f"The weight file {path} is damaged: its SHA-256 is {found[:12]}..., it should be "
-                f"{self.sha256[:12]}... . Delete it and run `python -m deeplab_teach get-weights`."
+                f"{self.sha256[:12]}... . Delete it and run `python -m deeplab_teach get-weights {name}`."
             )
         return path
 
@@ -73,13 +73,16 @@ class HubFile(WeightFile):
         folder = hub_cache() / f"models--{self.repo.replace('/', '--')}" / "snapshots"
         return sorted(folder.glob(f"*/{self.file}")) or [folder]
 
-    def check(self, path: Path) -> Path:
-        """`path`, if its SHA-256 is the name that the hub's cache gave to what it links to."""
+    def check(self, path: Path, name="") -> Path:
+        """`path`, if its SHA-256 is the name that the hub's cache gave to what it links to.
+
+        Where the cache could make no links (Windows without developer mode) there is no such name, and no check.
+        """
         published = path.resolve().name
         if re.fullmatch(r"[0-9a-f]{64}", published) and (found := sha256(path)) != published:
             raise ValueError(
-                f"The weight file {path} is damaged: its SHA-256 is {found[:12]}..., it should be {published[:12]}... "
-                ". Delete it and run `python -m deeplab_teach get-weights`."
+                f"The weight file {path.resolve()} is damaged: its SHA-256 is {found[:12]}..., not its name. "
+                f"Delete it and run `python -m deeplab_teach get-weights {name}`."
             )
         return path
 
