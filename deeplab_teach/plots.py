@@ -122,7 +122,7 @@ def draw_guesses(image, guesses: dict[str, list[tuple[str, float]]], title: str)
     axes[0].imshow(to_image(image))
     axes[0].set(xticks=[], yticks=[])
     for ax, (name, rows) in zip(axes[1:], guesses.items(), strict=True):
-        ax.barh(range(len(rows)), [100 * p for _, p in rows], color=COLORS["head"])
+        ax.barh(range(len(rows)), [100 * p for _, p in rows], color=COLORS["input"])
         ax.set_yticks(range(len(rows)), [textwrap.shorten(label, 20, placeholder="...") for label, _ in rows])
         ax.invert_yaxis()
         ax.set(xlim=(0, 100), xlabel="probability, %", title=name)
@@ -132,13 +132,13 @@ def draw_guesses(image, guesses: dict[str, list[tuple[str, float]]], title: str)
 
 def draw_features(image, features: dict[str, Tensor], title: str) -> Figure:
     """How strongly each stage answers at each place (mean of |value| over channels), at its own resolution."""
-    fig, axes = new_figure(1.9 * (1 + len(features)), 2.6, 1, 1 + len(features))
+    fig, axes = new_figure(max(1.9 * (1 + len(features)), 8.0), 2.6, 1, 1 + len(features))
     axes[0].imshow(to_image(image))
     axes[0].set_title(f"image\n{image.shape[-2]} x {image.shape[-1]}", color=COLORS["input"])
     for ax, (key, value) in zip(axes[1:], features.items(), strict=True):
         drawn = ax.imshow(value[0].detach().abs().mean(dim=0).cpu().numpy(), cmap="magma", interpolation="nearest")
         channels, rows, columns = value.shape[1:]
-        ax.set_title(f"{key}\n{channels} channels, {rows} x {columns}", color=COLORS["backbone"])
+        ax.set_title(f"{key}\n{channels} channel{'s' * (channels != 1)}, {rows} x {columns}", color=COLORS["backbone"])
         fig.colorbar(drawn, ax=ax, shrink=0.6)
     for ax in axes:
         ax.set(xticks=[], yticks=[])
@@ -172,9 +172,13 @@ def draw_costs(costs: dict, title: str) -> Figure:
 def draw_lines(x, lines: dict, title: str, *, xlabel, ylabel, colors=None) -> Figure:
     """A few curves over the same `x`: `lines = {"with decoder": [...], ...}`, named at their ends."""
     fig, (ax,) = new_figure(6.4, 3.2)
+    every = [value for values in lines.values() for value in values]
+    heights, apart = {}, 0.07 * (max(every) - min(every))  # where each name stands, so that none covers another
+    for name in sorted(lines, key=lambda name: lines[name][-1]):
+        heights[name] = max([lines[name][-1], *(height + apart for height in heights.values())])
     for (name, values), color in zip(lines.items(), colors or list(COLORS.values()), strict=False):
         ax.plot(x, values, marker="o", markersize=4, color=color)
-        ax.annotate(name, (x[-1], values[-1]), (6, 0), textcoords="offset points", va="center", color=ink(color))
+        ax.annotate(name, (x[-1], heights[name]), (6, 0), textcoords="offset points", va="center", color=ink(color))
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
     ax.margins(x=0.02)
     ax.grid(alpha=0.25)

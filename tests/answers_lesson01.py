@@ -110,6 +110,16 @@ def another_formula(size, kernel_size, stride=1, padding=0, dilation=1):
     return (size + 2 * padding - dilation * (kernel_size - 1) - 1) // stride + 3
 
 
+@wrong("conv_output_size", "right for a kernel of 3 only")
+def reach_of_three(size, kernel_size, stride=1, padding=0, dilation=1):
+    return (size + 2 * padding - kernel_size - 2 * (dilation - 1)) // stride + 1
+
+
+@wrong("conv_output_size", "With a dilation of 1 it must be the kernel size itself")
+def reach_added(size, kernel_size, stride=1, padding=0, dilation=1):
+    return (size + 2 * padding - kernel_size - dilation) // stride + 1
+
+
 def by_trying(size, kernel_size, stride=1, padding=0, dilation=1):
     """Place the kernel again and again, as long as it fits."""
     places, start = 0, -padding
@@ -219,6 +229,21 @@ def in_both(model):
     return body, head
 
 
+@wrong("split_vgg", "keep axis 0, the images")
+def flattens_the_batch(model):
+    return model.features, nn.Sequential(model.avgpool, nn.Flatten(0), model.classifier)
+
+
+@wrong("split_vgg", "use `model.avgpool`")
+def another_grid(model):
+    return model.features, nn.Sequential(nn.AdaptiveAvgPool2d(7), nn.Flatten(), model.classifier)
+
+
+@wrong("split_vgg", "write `nn.Flatten()`")
+def class_of_flatten(model):
+    return model.features, nn.Sequential(model.avgpool, nn.Flatten, model.classifier)
+
+
 def layer_by_layer(model):
     class Head(nn.Module):
         def __init__(self):
@@ -311,6 +336,11 @@ def as_tensor(module):
 @wrong("count_params", "returns a float; asked is an int")
 def millions(module):
     return sum(p.numel() for p in module.parameters()) / 1e6
+
+
+@wrong("count_params", "`parameters()` already goes into the modules inside")
+def each_level_again(module):
+    return sum(p.numel() for m in module.modules() for p in m.parameters())
 
 
 def by_names(module):

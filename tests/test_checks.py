@@ -9,6 +9,7 @@ import re
 import textwrap
 
 import answers_lesson01
+import answers_lesson02
 import numpy as np
 import pytest
 import torch
@@ -44,7 +45,7 @@ def stub_of(name):
 # --- wrong answers ----------------------------------------------------------------------------------------------------
 # exercise -> {what a person did: (the answer, a phrase of the message)}
 
-WRONG_ANSWERS = {name: {} for name in NAMES} | answers_lesson01.WRONG
+WRONG_ANSWERS = {name: {} for name in NAMES} | answers_lesson01.WRONG | answers_lesson02.WRONG
 
 
 def wrong(name, phrase):
@@ -811,6 +812,7 @@ RIGHT_ANSWERS = [
     ("trimap_band", lambda labels, width, ignore_index=255: shifted(labels, width, ignore_index, lambda y, x: True)),
     ("is_deeplabv3plus", with_decoder),
     *answers_lesson01.RIGHT,
+    *answers_lesson02.RIGHT,
     *REFERENCES.items(),
 ]
 
@@ -983,7 +985,7 @@ def test_progress(capsys):
     assert capsys.readouterr().out == here
     check.progress(7)
     assert capsys.readouterr().out.startswith("Lesson 07: 0 of 3 right\n  [  ] decoder: not attempted\n")
-    with pytest.raises(ValueError, match="lessons 00, 01, 07"):
+    with pytest.raises(ValueError, match="lessons 00, 01, 02, 07"):
         check.progress("99")
 
 

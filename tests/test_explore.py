@@ -14,7 +14,7 @@ from torch import nn
 from deeplab_teach import cost, explore, plots
 from deeplab_teach.backbones import BACKBONES, FIXED_STRIDES, IMAGE_BACKBONES
 from deeplab_teach.datasets import EmojiScenes
-from deeplab_teach.explore import borders, conv_sizes, draw_swap, name_photo, play, swap_parts
+from deeplab_teach.explore import borders, conv_sizes, draw_swap, name_photo, play, stages, swap_parts
 from deeplab_teach.heads import HEADS
 from deeplab_teach.metrics import trimap_band
 
@@ -258,6 +258,37 @@ def test_a_photo_of_ones_own_is_named():
     assert "is not an image that can be read" in sentence_of(box) and not shown(box)
 
 
+# ------------------------------------------------------------------------------------------------- lesson 02
+
+
+def test_stages_swept():
+    runs = []
+
+    def counted(name):
+        backbone = BACKBONES[name](width_mult=0.35) if name == "mobilenet_v2" else BACKBONES[name]()
+        backbone.register_forward_hook(lambda *args: runs.append(name))
+        return backbone.train()
+
+    backbones = {name: counted(name) for name in ("mobilenet_v2", "efficientnet_lite0")}
+    box = stages(backbones, ("chelsea", "camera"))
+    controls = box.controls
+    assert controls["stage"].options == ("c1", "c2", "c3", "c4", "c5")
+    pictures = set()
+    for name, photograph in (("mobilenet_v2", "chelsea"), ("mobilenet_v2", "camera"), ("efficientnet_lite0", "camera")):
+        controls["backbone"].value, controls["photograph"].value = name, photograph
+        for key, spec in backbones[name].feature_specs.items():
+            controls["stage"].value = key
+            for channel in (0, spec.channels - 1, min(spec.channels + 2, 319) if spec.channels < 320 else 7):
+                controls["channel"].value = channel
+                text = sentence_of(box)
+                assert text.startswith(f"{key} of {name}: {spec.channels} channels at stride {spec.stride}, ")
+                assert text.endswith(f"channel {channel % spec.channels} alone.")
+                pictures.add(box.picture.value)
+    assert len(pictures) == 3 * 5 * 3
+    assert all(backbone.training for backbone in backbones.values()), "left in the mode they were in"
+    assert len(runs) <= 2 * 2, "each backbone runs once per photograph"
+
+
 # ------------------------------------------------------------------------------------------------- lesson 07
 
 
@@ -329,6 +360,7 @@ def test_nothing_that_ipywidgets_7_lacks(scenes, runs):
         widgets.FileUpload: {"accept", "multiple", "style", "layout"},  # style and layout are objects of its own
     }
     boxes = (swap_parts(), borders({"model": 1}, scenes, scenes.classes), conv_sizes(), name_photo({}, []))
+    boxes += (stages({"tiny": BACKBONES["mobilenet_v2"](width_mult=0.35)}, ("chelsea",)),)
     for box in boxes:
         for control in box.controls.values():
             fresh = type(control)(options=[1]) if "options" in known[type(control)] else type(control)()

@@ -11,6 +11,8 @@ from deeplab_teach.check.lesson00_tiny_head import tiny_head
 from deeplab_teach.check.lesson01_conv_output_size import conv_output_size
 from deeplab_teach.check.lesson01_count_params import count_params
 from deeplab_teach.check.lesson01_split_vgg import split_vgg
+from deeplab_teach.check.lesson02_basic_block import basic_block
+from deeplab_teach.check.lesson02_receptive_field import receptive_field
 from deeplab_teach.check.lesson07_decoder import decoder
 from deeplab_teach.check.lesson07_is_deeplabv3plus import is_deeplabv3plus
 from deeplab_teach.check.lesson07_trimap_band import trimap_band
@@ -21,17 +23,20 @@ EXERCISES = {
     for exercise in (
         *(split, tiny_head),
         *(conv_output_size, split_vgg, count_params),
+        *(basic_block, receptive_field),
         *(decoder, trimap_band, is_deeplabv3plus),
     )
 }
 
 __all__ = [
     "EXERCISES",
+    "basic_block",
     "conv_output_size",
     "count_params",
     "decoder",
     "is_deeplabv3plus",
     "progress",
+    "receptive_field",
     "split",
     "split_vgg",
     "tiny_head",

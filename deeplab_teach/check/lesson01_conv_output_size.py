@@ -18,6 +18,8 @@ CASES = (
     (10, 5, 3, 1, 2),
     (7, 7, 1, 0, 1),
     (10, 3, 4, 0, 1),  # 1.75 steps
+    (65, 7, 2, 3, 3),
+    (33, 5, 1, 0, 2),
 )
 
 
@@ -94,6 +96,21 @@ def _mistakes():
         "Your dilated kernel reaches over dilation * kernel_size places: between 3 weights there are only 2 gaps.",
         lambda n, k, s, p, d: (n + 2 * p - d * k) // s + 1,
     )
+    gaps = "3 weights have 2 gaps, n weights n - 1; and from the first weight to the last there is one place more."
+    for reach in (
+        lambda k, d: d * (k - 1),
+        lambda k, d: d * k - 1,
+        lambda k, d: k + d,
+        lambda k, d: k + d - 1,
+    ):
+        yield (
+            f"Your reach of a dilated kernel is off. With a dilation of 1 it must be the kernel size itself. {gaps}",
+            lambda n, k, s, p, d, reach=reach: (n + 2 * p - reach(k, d)) // s + 1,
+        )
+    yield (
+        f"Your reach is right for a kernel of 3 only. {gaps}",
+        lambda n, k, s, p, d: (n + 2 * p - k - 2 * (d - 1)) // s + 1,
+    )
     yield "The stride is left out.", lambda n, k, s, p, d: n + 2 * p - _reach(k, d) + 1
     yield "The size of the kernel is left out.", lambda n, k, s, p, d: (n + 2 * p - 1) // s + 1
     yield "You only divide by the stride; kernel and padding change the size too.", lambda n, k, s, p, d: n // s
@@ -129,5 +146,5 @@ conv_output_size = Exercise(
     ),
     reference=reference,
     examine=_examine_conv_output_size,
-    moral="PyTorch rounds down: that is why VGG makes 48 rows out of 97 where a ResNet, which pads, makes 49.",
+    moral="PyTorch rounds down: that is why VGG's pools make 48 rows out of 97.",
 )

@@ -83,6 +83,10 @@ def _mistakes(module):
         sum(p.numel() for m in _unique(module) if isinstance(m, nn.Conv2d | nn.Linear) for p in m.parameters()),
     )
     yield (
+        "Values of inner layers are counted again at every level: `parameters()` already goes into the modules inside.",
+        sum(p.numel() for m in module.modules() for p in m.parameters()),
+    )
+    yield (
         "A layer that is used twice is counted twice; its values are stored and learnt once.",
         with_repeats + sum(p.numel() for p in module.parameters(recurse=False)),
     )

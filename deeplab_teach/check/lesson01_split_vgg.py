@@ -37,7 +37,12 @@ def _examine_split_vgg(answer):
         model = _VGG(channels, grid, 7).eval()
         x = torch.randn(2, 3, *size)
         layers = list(model.named_modules())
-        parts = attempt("split_vgg(model)", answer, model)
+        try:
+            parts = attempt("split_vgg(model)", answer, model)
+        except Raised as raised:
+            if "is not a Module subclass" in str(raised.error) and "Flatten" in str(raised.error):
+                raise raised.named("A layer is made by calling its class: write `nn.Flatten()`.") from None
+            raise
         if layers != list(model.named_modules()):
             raise Wrong(
                 "Your `split_vgg` changes the model it is given: whoever uses `model` after you finds it in pieces. "
@@ -97,6 +102,16 @@ def _require_scores(model, x, features, head):
                 "Your head lost `avgpool`: the first linear layer wants the values of a fixed grid, and the map of "
                 "this image has another size."
             )
+        elif len(entered) == 1 and len(entered[0]) == 0:
+            sentence = (
+                "You flatten the images of the batch into one row too: keep axis 0, the images, as `nn.Flatten()` does."
+            )
+        elif len(entered) == 1:
+            sentence = (
+                f"The linear layers are given {entered[0][-1]} values and want {grid.numel()}. The check tries small "
+                "VGGs "
+                "whose grid is not 7 x 7: use `model.avgpool`, not a new pool."
+            )
         else:
             raise
         raise raised.named(sentence) from None
@@ -150,8 +165,8 @@ split_vgg = Exercise(
     ...
 ''',
     hints=(
-        "Ask of each part: does its output still have rows and columns that grow with the image? The backbone is all "
-        "of which that is true.",
+        "Ask of each part: does its output still have rows and columns that grow with the image? The backbone is "
+        "all parts for which it is true.",
         "`model.features` is the backbone already. Three things follow in the head, and the middle one is no layer of "
         "the model: between `avgpool` and `classifier` the map becomes one row.",
     ),

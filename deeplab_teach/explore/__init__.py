@@ -1,6 +1,5 @@
 """Things to play with: a thin shell of ipywidgets around the drawing functions of `plots`."""
 
-import html
 from functools import cache
 
 import ipywidgets as widgets
@@ -9,50 +8,30 @@ import torch
 from deeplab_teach import plots
 from deeplab_teach.backbones import FIXED_STRIDES, IMAGE_BACKBONES
 from deeplab_teach.cost import blocks, count
-from deeplab_teach.datasets import photo, read_image
 from deeplab_teach.diagrams import draw_conv
+from deeplab_teach.explore.photos import draw_names, draw_stages, name_photo, stages, uploaded
+from deeplab_teach.explore.shell import label, play
 from deeplab_teach.fpn import Pyramid
 from deeplab_teach.heads import CLASSIFICATION_HEADS, DETECTION_HEADS, HEADS
 from deeplab_teach.layers import OUTPUT_STRIDES, conv_output_size, receptive_field
 from deeplab_teach.metrics import trimap_band
-from deeplab_teach.models import build_model, predict_classes, predict_mask
+from deeplab_teach.models import build_model, predict_mask
 from deeplab_teach.xray import draw_network
 
-
-def play(draw, *, photo=False, **controls) -> widgets.VBox:
-    """Controls above a picture that follows them.
-
-    Args:
-        draw: called with the value of each control; gives `(figure, sentence)`. A `ValueError` is shown as a sentence.
-        photo: encode the picture as JPEG.
-        controls: ipywidgets by the name of `draw`'s argument.
-
-    Returns:
-        A box with the attributes `controls` (dict), `picture` (`Image`) and `caption` (`HTML`).
-    """
-    picture = widgets.Image(format="jpeg" if photo else "png", layout=widgets.Layout(max_width="100%"))
-    caption = widgets.HTML()
-
-    def redraw(_=None):
-        try:
-            fig, sentence = draw(**{name: control.value for name, control in controls.items()})
-            picture.value = plots.encode(fig, photo=photo)[1]
-            picture.layout.display = None
-        except ValueError as error:
-            picture.layout.display = "none"  # the last picture would belong to another choice
-            sentence = f"This combination does not exist: {error}"
-        caption.value = f"<p style='line-height:1.4'>{html.escape(sentence)}</p>"
-
-    for control in controls.values():
-        control.observe(redraw, names="value")
-    redraw()
-    box = widgets.VBox([widgets.VBox(list(controls.values())), picture, caption])
-    box.controls, box.picture, box.caption = controls, picture, caption
-    return box
-
-
-def _label(text):
-    return {"description": text, "style": {"description_width": "110px"}, "layout": widgets.Layout(width="420px")}
+__all__ = [
+    "borders",
+    "conv_sizes",
+    "draw_borders",
+    "draw_names",
+    "draw_sizes",
+    "draw_stages",
+    "draw_swap",
+    "name_photo",
+    "play",
+    "stages",
+    "swap_parts",
+    "uploaded",
+]
 
 
 def draw_swap(backbone="mobilenet_v2", head="deeplabv3plus", output_stride=16, image_side=160):
@@ -87,11 +66,11 @@ def swap_parts() -> widgets.VBox:
     """Lesson 00: choose a backbone and a head and see what changes."""
     return play(
         draw_swap,
-        backbone=widgets.Dropdown(options=list(IMAGE_BACKBONES), value="mobilenet_v2", **_label("backbone")),
-        head=widgets.Dropdown(options=list(HEADS), value="deeplabv3plus", **_label("head")),
-        output_stride=widgets.SelectionSlider(options=OUTPUT_STRIDES[::-1], value=16, **_label("output stride")),
+        backbone=widgets.Dropdown(options=list(IMAGE_BACKBONES), value="mobilenet_v2", **label("backbone")),
+        head=widgets.Dropdown(options=list(HEADS), value="deeplabv3plus", **label("head")),
+        output_stride=widgets.SelectionSlider(options=OUTPUT_STRIDES[::-1], value=16, **label("output stride")),
         image_side=widgets.IntSlider(
-            value=160, min=96, max=512, step=32, continuous_update=False, **_label("image side, px")
+            value=160, min=96, max=512, step=32, continuous_update=False, **label("image side, px")
         ),
     )
 
@@ -122,8 +101,8 @@ def borders(models: dict, scenes, classes) -> widgets.VBox:
     return play(
         draw_borders(models, scenes, classes),
         photo=True,
-        scene=widgets.IntSlider(value=0, min=0, max=len(scenes) - 1, continuous_update=False, **_label("scene")),
-        width=widgets.IntSlider(value=3, min=1, max=12, continuous_update=False, **_label("band, pixels")),
+        scene=widgets.IntSlider(value=0, min=0, max=len(scenes) - 1, continuous_update=False, **label("scene")),
+        width=widgets.IntSlider(value=3, min=1, max=12, continuous_update=False, **label("band, pixels")),
     )
 
 
@@ -147,36 +126,9 @@ def conv_sizes() -> widgets.VBox:
     slider = {"continuous_update": False}
     return play(
         draw_sizes,
-        size=widgets.IntSlider(value=16, min=8, max=24, **slider, **_label("input size")),
-        kernel_size=widgets.IntSlider(value=3, min=1, max=7, step=2, **slider, **_label("kernel size")),
-        stride=widgets.IntSlider(value=1, min=1, max=3, **slider, **_label("stride")),
-        padding=widgets.IntSlider(value=1, min=0, max=3, **slider, **_label("padding")),
-        layers=widgets.IntSlider(value=1, min=1, max=3, **slider, **_label("layers")),
+        size=widgets.IntSlider(value=16, min=8, max=24, **slider, **label("input size")),
+        kernel_size=widgets.IntSlider(value=3, min=1, max=7, step=2, **slider, **label("kernel size")),
+        stride=widgets.IntSlider(value=1, min=1, max=3, **slider, **label("stride")),
+        padding=widgets.IntSlider(value=1, min=0, max=3, **slider, **label("padding")),
+        layers=widgets.IntSlider(value=1, min=1, max=3, **slider, **label("layers")),
     )
-
-
-def uploaded(value) -> bytes | None:
-    """The bytes of an upload control's last file: ipywidgets 8 gives a tuple of files, version 7 a dict by name."""
-    files = list(value.values()) if isinstance(value, dict) else list(value)
-    return bytes(files[-1]["content"]) if files else None
-
-
-def draw_names(classifiers: dict, labels):
-    """`draw(upload)`: what each of `classifiers = {"mobilenet_v2": model, ...}` takes a picture for."""
-
-    def draw(upload=()):
-        content = uploaded(upload)
-        image = (photo("coffee") if content is None else read_image(content, max_side=640)) / 255
-        guesses = {
-            name: [(labels[i], p) for i, p in predict_classes(model, image)] for name, model in classifiers.items()
-        }
-        best = ", ".join(f"{name} says {rows[0][0]} ({100 * rows[0][1]:.0f} %)" for name, rows in guesses.items())
-        return plots.draw_guesses(image, guesses, "What is this?"), f"{best}."
-
-    return draw
-
-
-def name_photo(classifiers: dict, labels) -> widgets.VBox:
-    """Lesson 01: upload a picture of your own and see what the classifiers take it for."""
-    upload = widgets.FileUpload(accept="image/*", multiple=False)
-    return play(draw_names(classifiers, labels), photo=True, upload=upload)

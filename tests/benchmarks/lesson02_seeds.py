@@ -1,0 +1,52 @@
+"""The runs of lesson 02's experiment over several seeds: how deep can a network be with and without shortcuts?
+
+    python tests/benchmarks/lesson02_seeds.py data/results/lesson02_seeds.json [SEED ...]
+
+The network and its training are the lesson's own: its cells up to `training_curve` are run here. Each row is the mean
+training loss of the last 20 of 120 steps.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import nbformat
+
+from deeplab_teach.files import atomic_write
+
+LESSON = Path(__file__).resolve().parents[2] / "notebooks" / "02_resnet.ipynb"
+# name in the lesson -> (blocks in each of the three stages, with shortcuts)
+RUNS = {
+    "8 layers, plain": (1, False),
+    "8 layers, residual": (1, True),
+    "56 layers, plain": (9, False),
+    "56 layers, residual": (9, True),
+}
+
+
+def training_curve():
+    """The lesson's function, from the lesson's cells."""
+    cells = [cell.source for cell in nbformat.read(LESSON, 4).cells if cell.cell_type == "code"]
+    namespace = {}
+    exec("import torch\nfrom torch import nn", namespace)
+    for name in ("class Block(", "def network(", "def training_curve("):
+        exec(next(source for source in cells if name in source), namespace)
+    return namespace["training_curve"]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("out", type=Path)
+    parser.add_argument("seeds", type=int, nargs="*", default=[0, 1, 2])
+    args = parser.parse_args()
+    run, rows = training_curve(), []
+    for name, (blocks, residual) in RUNS.items():
+        for seed in args.seeds:
+            rows.append({"run": name, "seed": seed, "loss": round(run(blocks, residual, seed=seed)[-1], 3)})
+            print(rows[-1], flush=True)
+    with atomic_write(args.out) as temporary:
+        temporary.write_text(json.dumps(rows, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
