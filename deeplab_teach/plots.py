@@ -132,14 +132,14 @@ def draw_guesses(image, guesses: dict[str, list[tuple[str, float]]], title: str)
 
 def draw_features(image, features: dict[str, Tensor], title: str) -> Figure:
     """How strongly each stage answers at each place (mean of |value| over channels), at its own resolution."""
-    fig, axes = new_figure(max(1.9 * (1 + len(features)), 8.0), 2.6, 1, 1 + len(features))
+    fig, axes = new_figure(max(1.9 * (1 + len(features)), 7.0), 2.9, 1, 1 + len(features))
     axes[0].imshow(to_image(image))
     axes[0].set_title(f"image\n{image.shape[-2]} x {image.shape[-1]}", color=COLORS["input"])
     for ax, (key, value) in zip(axes[1:], features.items(), strict=True):
         drawn = ax.imshow(value[0].detach().abs().mean(dim=0).cpu().numpy(), cmap="magma", interpolation="nearest")
         channels, rows, columns = value.shape[1:]
         ax.set_title(f"{key}\n{channels} channel{'s' * (channels != 1)}, {rows} x {columns}", color=COLORS["backbone"])
-        fig.colorbar(drawn, ax=ax, shrink=0.6)
+        fig.colorbar(drawn, ax=ax, orientation="horizontal", shrink=0.8, aspect=15)
     for ax in axes:
         ax.set(xticks=[], yticks=[])
     set_title(fig, title)

@@ -91,12 +91,20 @@ class NeverProjects(Block):
     project = "never"
 
 
+@wrong("basic_block", "Where the number of channels or the size changes")
+class ProjectsForChannelsOnly(Block):
+    def __init__(self, in_channels, channels, stride=1):
+        super().__init__(in_channels, channels, stride)
+        if in_channels == channels:
+            self.short = nn.Identity()
+
+
 @wrong("basic_block", "even where the block keeps channels and size")
 class AlwaysProjects(Block):
     project = "always"
 
 
-@wrong("basic_block", "that on the shortcut included, has a batch norm")
+@wrong("basic_block", "a convolution on the shortcut too")
 class NoNormOnShortcut(Block):
     norm_shortcut = False
 
@@ -126,7 +134,7 @@ class SkipsFirstNorm(Block):
         return (self.norm_b(self.b(self.a(x).relu())) + self.short(x)).relu()
 
 
-@wrong("basic_block", "convolutions of 3x3; asked are two")
+@wrong("basic_block", "Asked are two 3x3 convolutions")
 class OneConvolution(Block):
     def __init__(self, in_channels, channels, stride=1):
         super().__init__(in_channels, channels, stride)

@@ -13,12 +13,12 @@ def _conv3x3(in_channels, out_channels, *, stride=1, rate=1):
     return nn.Conv2d(in_channels, out_channels, 3, stride, padding=rate, dilation=rate, bias=False)
 
 
-def _shortcut(in_channels, out_channels, stride):
-    """The identity, or a 1x1 convolution where the number of channels changes (He et al., section 3.3, option B).
+def _shortcut(in_channels, out_channels, stride, *, subsample=False):
+    """The identity, or a 1x1 convolution where the block changes the shape (He et al., section 3.3, option B).
 
-    Where only the stride changes, which happens in the DeepLab papers' variant alone, every other value is kept.
+    With `subsample`, a block that changes the stride alone keeps every other value instead, without weights.
     """
-    if in_channels == out_channels:
+    if in_channels == out_channels and (stride == 1 or subsample):
         return None if stride == 1 else nn.MaxPool2d(1, stride)
     return nn.Sequential(
         nn.Conv2d(in_channels, out_channels, 1, stride, bias=False),
@@ -54,11 +54,12 @@ class Bottleneck(nn.Module):
     """1x1 down, 3x3, 1x1 up, and a shortcut (He et al., figure 5 right): ResNet-50, -101, -152.
 
     Its only 3x3 is also the convolution that may stride, so it runs at `rate_in`; `rate_out` has nothing to dilate.
+    `subsample` is the DeepLab papers': a shortcut that only strides has no weights.
     """
 
     expansion = 4
 
-    def __init__(self, in_channels, channels, *, stride=1, rate_in=1, rate_out=1):
+    def __init__(self, in_channels, channels, *, stride=1, rate_in=1, rate_out=1, subsample=False):
         super().__init__()
         out_channels = channels * self.expansion
         self.conv1 = nn.Conv2d(in_channels, channels, 1, bias=False)
@@ -68,7 +69,7 @@ class Bottleneck(nn.Module):
         self.conv3 = nn.Conv2d(channels, out_channels, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(out_channels)
         self.relu = nn.ReLU()
-        self.downsample = _shortcut(in_channels, out_channels, stride)
+        self.downsample = _shortcut(in_channels, out_channels, stride, subsample=subsample)
 
     def forward(self, x: Tensor) -> Tensor:
         out = self.relu(self.bn1(self.conv1(x)))  # (N, channels, H, W)

@@ -51,7 +51,11 @@ class ResNetBeta(Backbone):
             units = []
             for unit, own_rate in enumerate(grid):
                 last = unit == depth - 1
-                units.append(Bottleneck(in_channels, channels, stride=stride if last else 1, rate_in=rate * own_rate))
+                units.append(
+                    Bottleneck(
+                        in_channels, channels, stride=stride if last else 1, rate_in=rate * own_rate, subsample=True
+                    )
+                )
                 in_channels = channels * Bottleneck.expansion
             self.add_module(f"layer{i}", nn.Sequential(*units))
             self.feature_specs[f"c{i + 1}"] = FeatureSpec(in_channels, strides[i if i < len(depths) else i + 1])

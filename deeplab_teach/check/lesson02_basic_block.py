@@ -9,7 +9,7 @@ from deeplab_teach.check.compare import copy_weights, randomise, require_same
 from deeplab_teach.check.engine import Exercise
 
 BUILD, RUN = "BasicBlock({0}, {1}, stride={2})", "block(x)"
-CASES = ((6, 6, 1, (9, 11)), (6, 10, 2, (9, 11)), (6, 10, 1, (7, 6)), (8, 16, 2, (8, 10)))  # in, out, stride, size
+CASES = ((6, 6, 1, (9, 11)), (6, 10, 2, (9, 11)), (6, 10, 1, (7, 6)), (8, 8, 2, (8, 10)))  # in, out, stride, size
 
 
 def _examine_basic_block(answer):
@@ -51,7 +51,7 @@ def _explain_layers(block, stride, changes):
         )
     large = [conv for conv in convolutions if conv.kernel_size == (3, 3)]
     if len(large) != 2:
-        raise Wrong(f"Your block has {len(large)} convolutions of 3x3; asked are two.")
+        raise Wrong(f"Asked are two 3x3 convolutions; your block has {len(large)}.")
     if any(conv.padding not in ((1, 1), "same") for conv in large):
         raise Wrong(
             "A 3x3 convolution without padding makes the map smaller by 2; then nothing fits the shortcut: padding=1."
@@ -79,8 +79,9 @@ def _explain_layers(block, stride, changes):
     norms = [m for m in block.modules() if isinstance(m, nn.BatchNorm2d)]
     if len(norms) < len(convolutions):
         raise Wrong(
-            f"Your block has {len(convolutions)} convolutions and {len(norms)} batch norms. Each convolution, that on "
-            "the shortcut included, has a batch norm of its own."
+            f"Your block has {len(convolutions)} convolutions but only {len(norms)} with a batch norm. Each needs one "
+            "of its "
+            "own, a convolution on the shortcut too."
         )
 
 
@@ -162,7 +163,8 @@ basic_block = Exercise(
     reference=Reference,
     examine=_examine_basic_block,
     moral=(
-        "Where the long path gives zero, the block passes its input on: adding such a block cannot make a network "
-        "worse."
+        "Where the long path gives zero, the block passes its input on, so a deeper network can imitate a shallower "
+        "one. "
+        "Training need not find that, but it begins close to it."
     ),
 )

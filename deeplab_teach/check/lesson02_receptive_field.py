@@ -37,7 +37,8 @@ def _examine_receptive_field(answer):
     for layers, got, right in zip(CASES, answers, due, strict=True):
         if got != right:
             raise Wrong(
-                f"For layers = {layers} you give {got}; the right answer is {right}. Draw it, from the top down."
+                f"For layers = {layers} you give {got}; the right answer is {right}. Do the layers one by one: add, "
+                "then stride."
             )
 
 
