@@ -13,6 +13,7 @@ from torch.func import functional_call
 
 from deeplab_teach.backbones.transformer import SelfAttention
 from deeplab_teach.fpn import Pyramid
+from deeplab_teach.models import evaluating
 
 ROLES = ("backbone", "neck", "head")
 
@@ -81,16 +82,12 @@ def run_on_meta(model: nn.Module, image_size, hook, inputs=None) -> None:
     on_meta = {key: torch.empty_like(value, device="meta") for key, value in state.items()}
     dtype = next((p.dtype for p in model.parameters()), None)  # a model in half precision takes such images
     image = torch.empty(1, 3, *image_size, device="meta", dtype=dtype) if inputs is None else inputs.to("meta")
-    training = [module for module in model.modules() if module.training]
-    model.eval()
     try:
-        with torch.no_grad():
+        with evaluating(model), torch.no_grad():
             functional_call(model, on_meta, image)
     finally:
         for handle in handles:
             handle.remove()
-        for module in training:
-            module.training = True
 
 
 def count(model: nn.Module, image_size=(513, 513), *, inputs=None, layer_cost=multiply_adds) -> Cost:

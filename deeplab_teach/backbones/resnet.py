@@ -18,8 +18,10 @@ def _shortcut(in_channels, out_channels, stride, *, subsample=False):
 
     With `subsample`, a block that changes the stride alone keeps every other value instead, without weights.
     """
-    if in_channels == out_channels and (stride == 1 or subsample):
-        return None if stride == 1 else nn.MaxPool2d(1, stride)
+    if in_channels == out_channels and stride == 1:
+        return None
+    if in_channels == out_channels and subsample:
+        return nn.MaxPool2d(1, stride)
     return nn.Sequential(
         nn.Conv2d(in_channels, out_channels, 1, stride, bias=False),
         nn.BatchNorm2d(out_channels),

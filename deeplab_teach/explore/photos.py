@@ -28,11 +28,9 @@ def draw_stages(backbones: dict):
         fig = plots.draw_features(image, maps, f"{backbone} on {photograph}: {stage}")
         spec = backbones[backbone].feature_specs[stage]
         return fig, (
-            f"{stage} of {backbone}: {spec.channels} channels at stride {spec.stride}, {value.shape[2]} x "
-            f"{value.shape[3]} "
-            f"places for {image.shape[1]} x {image.shape[2]} pixels. In the middle the mean over all channels, at the "
-            "right "
-            f"channel {chosen} alone."
+            f"{stage} of {backbone}: {spec.channels} channels at stride {spec.stride}, "
+            f"{value.shape[2]} x {value.shape[3]} places for {image.shape[1]} x {image.shape[2]} pixels. "
+            f"In the middle the mean over all channels, at the right channel {chosen} alone."
         )
 
     return draw
