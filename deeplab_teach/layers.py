@@ -16,10 +16,40 @@ def conv_output_size(size: int, kernel_size: int, *, stride=1, padding=0, dilati
     Raises:
         ValueError: the kernel is larger than the padded map.
     """
-    reach = dilation * (kernel_size - 1) + 1
+    reach, _ = dilated_kernel(kernel_size, dilation)
     if reach > size + 2 * padding:
         raise ValueError(f"a kernel that reaches over {reach} places does not fit into {size} + 2 * {padding}.")
     return (size + 2 * padding - reach) // stride + 1
+
+
+def dilated_kernel(kernel_size: int, rate: int) -> tuple[int, int]:
+    """How many places a dilated kernel reaches over, and the padding on each side that keeps the size of a map.
+
+    Its `kernel_size` weights have `kernel_size - 1` gaps of `rate` places between them (DeepLabv3, Chen et al. 2017,
+    section 3.1). The padding is for a stride of 1 and an odd kernel: half of what the kernel sticks out.
+
+    >>> dilated_kernel(3, 6)
+    (13, 6)
+    """
+    reach = rate * (kernel_size - 1) + 1
+    return reach, (reach - 1) // 2
+
+
+def valid_weight_share(size: int, rate: int, kernel_size: int = 3) -> float:
+    """Which share of a dilated kernel's weights reads the map and not the padding, on average over all its places.
+
+    DeepLabv3 (Chen et al. 2017, section 3.3 and figure 4): as the rate grows towards the size of the map, a 3x3 kernel
+    degenerates to a 1x1, whose share of weights is 1 / 9.
+
+    Args:
+        size: places along each side of a square map.
+
+    Returns:
+        A number in 0..1; 1 would be a kernel that never reads padding.
+    """
+    offsets = [rate * (i - kernel_size // 2) for i in range(kernel_size)]
+    along_a_side = sum(max(0, size - abs(offset)) for offset in offsets) / (kernel_size * size)
+    return along_a_side**2  # rows and columns are independent
 
 
 def receptive_field(layers) -> tuple[int, int]:
@@ -44,10 +74,10 @@ def receptive_field(layers) -> tuple[int, int]:
 def conv_bn_relu(in_channels, out_channels, kernel_size=3, *, stride=1, rate=1) -> nn.Sequential:
     """Convolution, batch norm, ReLU; the map keeps its size, or has ceil(H / stride) rows.
 
-    The padding grows with the dilation (`rate * (kernel_size - 1) // 2`): a dilated 3x3 kernel spans `2 * rate + 1`
-    pixels. There is no bias, since the batch norm that follows has one of its own.
+    The padding grows with the dilation (`dilated_kernel`). There is no bias, since the batch norm that follows has one
+    of its own.
     """
-    padding = rate * (kernel_size - 1) // 2
+    _, padding = dilated_kernel(kernel_size, rate)
     return nn.Sequential(
         nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding, dilation=rate, bias=False),
         nn.BatchNorm2d(out_channels),
@@ -63,7 +93,7 @@ class SeparableConv2d(nn.Sequential):
     """
 
     def __init__(self, in_channels, out_channels, kernel_size=3, *, rate=1):
-        padding = rate * (kernel_size - 1) // 2
+        _, padding = dilated_kernel(kernel_size, rate)
         super().__init__(
             OrderedDict(
                 depthwise=nn.Conv2d(

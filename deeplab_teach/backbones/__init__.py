@@ -1,5 +1,6 @@
 """Backbones: image in, named feature maps out. `BACKBONES` lists them for widgets, tests and the command line."""
 
+from deeplab_teach.backbones.adapted import AdaptedBackbone
 from deeplab_teach.backbones.alexnet import AlexNet, alexnet
 from deeplab_teach.backbones.efficientnet_lite import EfficientNetLite, efficientnet_lite0
 from deeplab_teach.backbones.mobilenetv2 import MobileNetV2, mobilenet_v2
@@ -45,6 +46,7 @@ __all__ = [
     "FIXED_STRIDES",
     "IMAGE_BACKBONES",
     "VGG",
+    "AdaptedBackbone",
     "AlexNet",
     "EfficientNetLite",
     "MobileNetV2",

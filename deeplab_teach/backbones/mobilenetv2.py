@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from deeplab_teach.features import Backbone, FeatureSpec
-from deeplab_teach.layers import plan_strides, running_strides
+from deeplab_teach.layers import dilated_kernel, plan_strides, running_strides
 
 # Table 2 of the paper. The 320 -> 1280 convolution that follows belongs to the classification head.
 TABLE = (
@@ -27,7 +27,7 @@ def make_divisible(value: float, divisor: int = 8) -> int:
 
 
 def _conv_bn_relu6(in_channels, out_channels, kernel_size=3, *, stride=1, groups=1, rate=1):
-    padding = rate * (kernel_size - 1) // 2
+    _, padding = dilated_kernel(kernel_size, rate)
     return nn.Sequential(
         nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding, dilation=rate, groups=groups, bias=False),
         nn.BatchNorm2d(out_channels),

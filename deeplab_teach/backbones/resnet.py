@@ -81,6 +81,24 @@ class Bottleneck(nn.Module):
         return self.relu(out + identity)
 
 
+def make_stage(block, in_channels, channels, depth, *, stride=1, rate_in=1, rate_out=1) -> nn.Sequential:
+    """A stage of `depth` blocks at one resolution, of which the first may stride.
+
+    `(stride, rate_in, rate_out)` comes from `plan_strides`: where dilation has replaced a stride, the convolutions up
+    to and including the one that would have strided still run at the old rate, and all later ones at the new.
+
+    Args:
+        block: `BasicBlock` or `Bottleneck`.
+        in_channels: of the stage's input.
+        channels: width of the blocks; their output has `channels * block.expansion`.
+    """
+    first = block(in_channels, channels, stride=stride, rate_in=rate_in, rate_out=rate_out)
+    width = channels * block.expansion
+    return nn.Sequential(
+        first, *(block(width, channels, rate_in=rate_out, rate_out=rate_out) for _ in range(depth - 1))
+    )
+
+
 class ResNet(Backbone):
     """A stem and four stages of residual blocks (He et al., table 1).
 
@@ -109,11 +127,9 @@ class ResNet(Backbone):
         for i, (depth, (stride, rate_in, rate_out)) in enumerate(zip(depths, plan[1:], strict=True), start=1):
             stride = 1 if i == 1 else stride  # layer1's stride is the pool's
             channels = 64 * 2 ** (i - 1)
-            blocks = [block(in_channels, channels, stride=stride, rate_in=rate_in, rate_out=rate_out)]
+            rates = {"rate_in": rate_in, "rate_out": rate_out}
+            self.add_module(f"layer{i}", make_stage(block, in_channels, channels, depth, stride=stride, **rates))
             in_channels = channels * block.expansion
-            for _ in range(depth - 1):
-                blocks.append(block(in_channels, channels, rate_in=rate_out, rate_out=rate_out))
-            self.add_module(f"layer{i}", nn.Sequential(*blocks))
             self.feature_specs[f"c{i + 1}"] = FeatureSpec(in_channels, running_strides(plan)[i])
         for module in self.modules():
             if isinstance(module, nn.Conv2d):

@@ -3,7 +3,7 @@
 from deeplab_teach.heads.classification import ClassificationHead, FullyConnectedHead
 from deeplab_teach.heads.deeplabv3 import ASPP, DeepLabV3Head, ImagePooling
 from deeplab_teach.heads.deeplabv3plus import DeepLabV3PlusHead
-from deeplab_teach.heads.fcn import FCNHead
+from deeplab_teach.heads.fcn import FCNHead, convolutionalise
 from deeplab_teach.heads.fcos import FCOSHead
 from deeplab_teach.heads.linear import LinearHead
 
@@ -36,4 +36,5 @@ __all__ = [
     "FullyConnectedHead",
     "ImagePooling",
     "LinearHead",
+    "convolutionalise",
 ]

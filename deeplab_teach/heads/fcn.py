@@ -1,9 +1,23 @@
 """The FCN head (Long et al. 2015, arXiv 1411.4038), in the form torchvision publishes."""
 
+import torch
 from torch import Tensor, nn
 
 from deeplab_teach.features import FeatureSpec, dense_key
 from deeplab_teach.layers import conv_bn_relu
+
+
+def convolutionalise(linear: nn.Linear) -> nn.Conv2d:
+    """A linear layer as a 1x1 convolution with the same weights: it then answers at each place of a map (section 3.1).
+
+    Applied to a map that has been averaged to 1x1 it gives the linear layer's scores. A new layer; `linear` stays.
+    """
+    conv = nn.Conv2d(linear.in_features, linear.out_features, 1, bias=linear.bias is not None)
+    with torch.no_grad():
+        conv.weight.copy_(linear.weight[:, :, None, None])  # (out, in) -> (out, in, 1, 1)
+        if linear.bias is not None:
+            conv.bias.copy_(linear.bias)
+    return conv
 
 
 class FCNHead(nn.Module):

@@ -15,6 +15,7 @@ from deeplab_teach.models.parts import (
     predict_boxes,
     predict_classes,
     predict_mask,
+    predict_places,
 )
 from deeplab_teach.models.rcnn import FixedProposals, faster_rcnn, mask_rcnn
 
@@ -32,6 +33,7 @@ __all__ = [
     "predict_boxes",
     "predict_classes",
     "predict_mask",
+    "predict_places",
     "split_classifier",
     "split_vgg",
 ]

@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deeplab_teach.features import Backbone
+from deeplab_teach.heads.classification import ClassificationHead
+from deeplab_teach.heads.fcn import convolutionalise
 from deeplab_teach.heads.fcos import detections
 
 
@@ -107,6 +109,23 @@ def predict_classes(model: ImageClassifier, image: Tensor, top: int = 5) -> list
         scores = model(prepared(model, crop[None]))[0].softmax(dim=0)
     best = scores.topk(min(top, len(scores)))
     return list(zip(best.indices.tolist(), best.values.tolist(), strict=True))
+
+
+@torch.inference_mode()
+def predict_places(model: ImageClassifier, image: Tensor) -> Tensor:
+    """A classifier asked at each place instead of once: probabilities `(num_classes, h, w)` of an image in 0..1.
+
+    Its linear layer runs as a 1x1 convolution over the map before the average (FCN, Long et al. 2015, section 3.1).
+    Nothing is trained for it. The image keeps its size.
+
+    Raises:
+        ValueError: the head is no `ClassificationHead`, which averages a map before its one linear layer.
+    """
+    if not isinstance(getattr(model, "head", None), ClassificationHead):
+        raise ValueError("this needs a classifier whose head averages a map and has one linear layer after it.")
+    with evaluating(model):
+        maps = model.head.conv(model.backbone(prepared(model, image[None]))[model.head.high])  # (1, C, h, w)
+        return convolutionalise(model.head.classifier).to(maps)(maps)[0].softmax(dim=0)
 
 
 @torch.inference_mode()
