@@ -76,6 +76,30 @@ def trimap_target(labels: Tensor, width: int, *, ignore_index=255) -> Tensor:
     return labels.where(trimap_band(labels, width, ignore_index=ignore_index), ignore_index)
 
 
+def recall_by_size(prediction: Tensor, targets: list[dict], limits=(32, 56)) -> tuple[list[float], list[int]]:
+    """How much of small, medium and large objects was found: the share of their pixels that got their label.
+
+    Args:
+        prediction: `(N, H, W)` integer labels.
+        targets: per image `{"masks": (n, H, W), "labels": (n,)}`, as `EmojiScenes` gives them.
+        limits: between the sizes, in pixels; the size of an object is the square root of its visible area.
+
+    Returns:
+        `(shares, counts)`, one for each size: the mean over its objects, in 0..1 (`nan` without any), and their number.
+
+    Raises:
+        ValueError: another number of targets than of images.
+    """
+    if len(prediction) != len(targets):
+        raise ValueError(f"{len(prediction)} images were predicted, and targets of {len(targets)} are given.")
+    shares = [[] for _ in range(len(limits) + 1)]
+    for found, target in zip(prediction, targets, strict=True):
+        for mask, label in zip(target["masks"].bool(), target["labels"], strict=True):
+            size = mask.sum().item() ** 0.5
+            shares[sum(size >= limit for limit in limits)].append((found[mask] == label).double().mean().item())
+    return [sum(row) / len(row) if row else float("nan") for row in shares], [len(row) for row in shares]
+
+
 def average_precision(found: list[dict], truth: list[dict], num_classes: int, *, iou_threshold=0.5) -> float:
     """Mean over classes of the average precision of boxes, COCO's way (AP50 at a threshold of 0.5), in 0..1.
 

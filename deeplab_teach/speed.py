@@ -39,8 +39,11 @@ def folded(model: nn.Module) -> nn.Module:
     """A copy of a model in eval mode, in which each batch norm that reads a convolution's output is folded into it.
 
     Which do is seen from one run on the meta device. Only for inference: there is nothing left to normalise by.
+
+    Raises:
+        ValueError: a convolution is read by something else besides its batch norm, so that the answer would change.
     """
-    model = copy.deepcopy(model).eval()
+    original, model = model, copy.deepcopy(model).eval()
     made_by, pairs, kept = {}, [], []  # id of an output -> name of its convolution
 
     def record(name, module, inputs, output):
@@ -54,8 +57,21 @@ def folded(model: nn.Module) -> nn.Module:
     for conv_name, norm_name in pairs:
         conv, norm = model.get_submodule(conv_name), model.get_submodule(norm_name)
         model.set_submodule(conv_name, fold_batch_norm(conv, norm))
-        model.set_submodule(norm_name, nn.Identity())
+        model.set_submodule(norm_name, nn.Identity().eval())
+    _require_same_answer(original, model)
     return model
+
+
+@torch.no_grad()
+def _require_same_answer(original, model):
+    parameter = next(original.parameters())
+    x = torch.rand(1, 3, 64, 64).to(parameter)
+    with evaluating(original):
+        due, found = original(x), model(x)
+    pairs = [(due[key], found[key]) for key in due] if isinstance(due, dict) else [(due, found)]
+    for a, b in pairs:
+        if not torch.allclose(a, b, rtol=1e-2, atol=1e-3 * a.abs().max().item()):
+            raise ValueError("folding would change the answer: a convolution's output is used beside its batch norm.")
 
 
 @torch.inference_mode()

@@ -7,8 +7,10 @@ from torch import nn
 
 from deeplab_teach.backbones import (
     BACKBONES,
+    AdaptedBackbone,
     alexnet,
     mobilenet_v2,
+    resnet18,
     resnet50,
     resnet50_beta,
     resnet101_beta,
@@ -17,9 +19,9 @@ from deeplab_teach.backbones import (
 )
 from deeplab_teach.backbones.transformer import SelfAttention
 from deeplab_teach.backbones.vit import ViT
-from deeplab_teach.features import FeatureSpec
+from deeplab_teach.features import Backbone, FeatureSpec
 from deeplab_teach.fpn import FPN, ChannelNorm, SimpleFeaturePyramid, with_pyramid
-from deeplab_teach.heads import ClassificationHead
+from deeplab_teach.heads import ClassificationHead, DeepLabV3PlusHead
 from deeplab_teach.layers import conv_output_size, receptive_field
 from deeplab_teach.models import split_vgg
 
@@ -359,3 +361,84 @@ def test_a_text_encoder_of_nothing(wrong):
 def test_text_has_no_map_for_a_1x1_convolution():
     with pytest.raises(ValueError, match="hidden_channels needs a map with rows and columns"):
         ClassificationHead({"tokens": FeatureSpec(8, 1)}, 3, hidden_channels=16)
+
+
+# ------------------------------------------------------------------------------------------------- others' networks
+
+
+class Foreign(nn.Module):
+    """Somebody else's network: maps in no order, a batch norm, names of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.fine = nn.Sequential(nn.Conv2d(3, 5, 3, 4, 1), nn.BatchNorm2d(5))
+        self.deep = nn.Conv2d(5, 7, 3, 4, 1)
+
+    def forward(self, x):
+        fine = self.fine(x)
+        return {"deep": self.deep(fine), "fine": fine}
+
+
+def test_an_adapted_backbone_obeys_the_contract():
+    body = Foreign()
+    body.fine[1].eval()
+    before = body.fine[1].running_mean.clone()
+    backbone = AdaptedBackbone(body, "foreign", mean=(0.5, 0.5, 0.5))
+    assert backbone.feature_specs == {"fine": FeatureSpec(5, 4), "deep": FeatureSpec(7, 16)}
+    assert body.training and not body.fine[1].training and torch.equal(body.fine[1].running_mean, before)
+    assert backbone.mean == (0.5, 0.5, 0.5) and backbone.std == Backbone.std and backbone.name == "foreign"
+    features = backbone(torch.rand(2, 3, 97, 65))
+    assert list(features) == ["fine", "deep"] and features["deep"].shape == (2, 7, 7, 5)
+    with pytest.raises(ValueError, match="takes float images"):
+        backbone(torch.zeros(1, 3, 64, 64, dtype=torch.uint8))
+
+
+def test_an_adapted_backbone_of_a_list():
+    class Listed(Foreign):
+        def forward(self, x):
+            return list(super().forward(x).values())
+
+    backbone = AdaptedBackbone(Listed(), "listed", keys=("c4", "c2"))
+    assert backbone.feature_specs == {"c2": FeatureSpec(5, 4), "c4": FeatureSpec(7, 16)}
+    with pytest.raises(ValueError, match="got keys=None for 2 maps"):
+        AdaptedBackbone(Listed(), "listed")
+    with pytest.raises(ValueError, match=r"got keys=\('c4',\) for 2 maps"):
+        AdaptedBackbone(Listed(), "listed", keys=("c4",))
+    with pytest.raises(ValueError, match="got keys=None for 1 maps"):
+        AdaptedBackbone(nn.Conv2d(3, 4, 1), "one")
+
+
+def test_a_classifier_is_no_backbone():
+    class Scores(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(3, 4)
+
+        def forward(self, x):
+            return {"scores": self.layer(x.mean((2, 3)))}
+
+    with pytest.raises(ValueError, match=r"maps of shape \(N, C, h, w\), and this one gives scores \(1, 4\)"):
+        AdaptedBackbone(Scores(), "scores")
+
+
+def test_a_head_on_torchvisions_and_timms():
+    import timm
+    import torchvision
+    from torchvision.models.feature_extraction import create_feature_extractor
+
+    theirs = torchvision.models.resnet18(weights=None)
+    ours = resnet18()
+    ours.load_state_dict({key: value for key, value in theirs.state_dict().items() if not key.startswith("fc.")})
+    taps = {f"layer{i}": f"c{i + 1}" for i in (1, 2, 3, 4)}
+    adapted = AdaptedBackbone(create_feature_extractor(theirs, taps), "torchvision's").eval()
+    assert adapted.feature_specs == {key: spec for key, spec in ours.feature_specs.items() if key != "c1"}
+    x = torch.rand(1, 3, 97, 65)
+    with torch.no_grad():
+        due = ours.eval()(x)
+        assert all(torch.equal(value, due[key]) for key, value in adapted(x).items())
+    body = timm.create_model("mobilenetv3_small_050", pretrained=False, features_only=True)
+    backbone = AdaptedBackbone(body, "timm's", keys=("c1", "c2", "c3", "c4", "c5"))
+    assert [spec.stride for spec in backbone.feature_specs.values()] == [2, 4, 8, 16, 32]
+    head = DeepLabV3PlusHead(backbone.feature_specs, 5, channels=8).eval()
+    with torch.no_grad():
+        assert head(backbone.eval()(x)).shape == (1, 5, 25, 17)

@@ -16,7 +16,14 @@ from deeplab_teach.backbones import (
     resnet_beta,
     xception,
 )
-from deeplab_teach.layers import SeparableConv2d, conv_bn_relu, plan_strides, running_strides
+from deeplab_teach.layers import (
+    SeparableConv2d,
+    conv_bn_relu,
+    dilated_kernel,
+    plan_strides,
+    running_strides,
+    valid_weight_share,
+)
 
 RESNET = (2, 2, 2, 2, 2)
 MOBILENET = (2, 1, 2, 2, 2, 1, 2, 1)  # the stem, then the rows of the paper's table 2
@@ -174,3 +181,31 @@ def test_another_rule_of_dilation_breaks_the_identity(monkeypatch, name, module,
     *_, (key, _, ours, reference) = dense_and_sparse(name, output_stride, (65, 97))
     assert key == "c5"
     assert relative_difference(ours, reference) > 0.1
+
+
+# ------------------------------------------------------------------------------------------------- kernels
+
+
+@pytest.mark.parametrize("rate", [1, 2, 5])
+@pytest.mark.parametrize("kernel_size", [1, 3, 5])
+def test_reach_and_padding_of_a_dilated_kernel(kernel_size, rate):
+    reach, padding = dilated_kernel(kernel_size, rate)
+    conv = nn.Conv1d(1, 1, kernel_size, dilation=rate, bias=False)
+    nn.init.ones_(conv.weight)
+    point = torch.zeros(1, 1, 41)
+    point[..., 20] = 1
+    seen = conv(point)[0, 0].nonzero().flatten()
+    assert seen[-1] - seen[0] + 1 == reach
+    assert conv(torch.zeros(1, 1, 41 + 2 * padding)).shape[-1] == 41
+
+
+@pytest.mark.parametrize(
+    "size, rate, kernel_size", [(1, 1, 3), (7, 1, 3), (10, 6, 3), (10, 12, 3), (9, 3, 5), (4, 2, 1)]
+)
+def test_the_share_of_weights_that_read_the_map(size, rate, kernel_size):
+    """Counted by a convolution of ones over ones."""
+    _, padding = dilated_kernel(kernel_size, rate)
+    conv = nn.Conv2d(1, 1, kernel_size, padding=padding, dilation=rate, bias=False)
+    nn.init.ones_(conv.weight)
+    read = conv(torch.ones(1, 1, size, size)).mean().item() / kernel_size**2
+    assert valid_weight_share(size, rate, kernel_size) == pytest.approx(read)

@@ -15,6 +15,7 @@ from deeplab_teach.heads import (
     DeepLabV3Head,
     DeepLabV3PlusHead,
     ImagePooling,
+    convolutionalise,
 )
 from deeplab_teach.heads.deeplabv3 import default_rates
 from deeplab_teach.layers import SeparableConv2d
@@ -254,3 +255,15 @@ def test_the_fully_connected_head_has_the_layers_of_vgg_and_alexnet(grid, dropou
     assert shapes(ours) == shapes(reference)
     rates = lambda module: [layer.p for layer in module if isinstance(layer, nn.Dropout)]
     assert rates(ours) == rates(reference) == [0.5, 0.5]
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_linear_layer_as_a_convolution(bias):
+    linear = nn.Linear(5, 7, bias=bias)
+    conv = convolutionalise(linear)
+    x = torch.randn(2, 5, 3, 4)
+    torch.testing.assert_close(conv(x), linear(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2))
+    assert conv.weight.requires_grad and (conv.bias is None) == (not bias)
+    with torch.no_grad():
+        conv.weight.zero_()
+    assert linear.weight.abs().max() > 0, "a copy"

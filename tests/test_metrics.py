@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from deeplab_teach.losses import check_labels, segmentation_loss
-from deeplab_teach.metrics import confusion_matrix, iou, mean_iou, trimap_band, trimap_target
+from deeplab_teach.metrics import confusion_matrix, iou, mean_iou, recall_by_size, trimap_band, trimap_target
 
 
 def random_labels(num_classes, shape=(3, 13, 17), *, ignored=0.0, seed=0):
@@ -231,3 +231,21 @@ def test_the_loss_takes_the_small_integers_of_mask_files():
 def test_a_target_of_another_shape(shape, message):
     with pytest.raises(ValueError, match=message):
         segmentation_loss(torch.randn(2, 3, 5, 4), torch.zeros(shape, dtype=torch.int64))
+
+
+def test_recall_by_size():
+    masks = torch.zeros(2, 10, 10, dtype=torch.uint8)
+    masks[0, :2, :2] = 1  # size 2
+    masks[1, 4:, 4:] = 1  # size 6
+    target = {"masks": masks, "labels": torch.tensor([3, 1])}
+    prediction = torch.zeros(2, 10, 10, dtype=torch.int64)
+    prediction[0, 0, 0] = 3  # a quarter of the small one
+    prediction[0, 4:, 4:7] = 1  # half of the large one
+    prediction[0, 9, 9] = 3  # another label there is no answer
+    prediction[1, :2, :2] = 3  # all of the small one in a second image
+    second = {"masks": masks[:1], "labels": target["labels"][:1]}
+    shares, counts = recall_by_size(prediction, [target, second], limits=(3, 6))
+    assert counts == [2, 0, 1]
+    assert shares[0] == (0.25 + 1) / 2 and math.isnan(shares[1]) and shares[2] == 0.5
+    with pytest.raises(ValueError, match="2 images were predicted, and targets of 1"):
+        recall_by_size(prediction, [target])

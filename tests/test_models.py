@@ -16,6 +16,7 @@ from deeplab_teach.models import (
     is_deeplabv3plus,
     predict_classes,
     predict_mask,
+    predict_places,
 )
 
 
@@ -232,3 +233,34 @@ def test_a_model_of_ones_own_parts():
     model = SegmentationModel(backbone, HEADS["deeplabv3"](backbone.feature_specs, 4, high="c2", channels=8)).eval()
     assert model(torch.rand(1, 3, 21, 34)).shape == (1, 4, 21, 34)
     assert model.head(random_features(backbone.feature_specs)).shape[1] == 4
+
+
+# ------------------------------------------------------------------------------------------- a label at each place
+
+
+def test_a_classifier_at_each_place_agrees_with_it_on_average():
+    """Its one linear layer and the average over places can be exchanged: the mean of the scores is the scores' mean."""
+    model = build_model("mobilenet_v2", "classification", 7, hidden_channels=24).train()
+    image = torch.rand(3, 71, 46)
+    places = predict_places(model, image)
+    assert places.shape == (7, 3, 2) and model.training
+    torch.testing.assert_close(places.sum(dim=0), torch.ones(3, 2))
+    with torch.no_grad():
+        whole = model.eval()(model.backbone.normalize(image[None]))[0]
+    log = places.log()  # scores up to a number per place
+    spread = log.mean((1, 2)) - whole
+    torch.testing.assert_close(spread, spread.mean().expand(7), rtol=1e-4, atol=1e-4)
+
+
+def test_a_finer_map_of_the_same_classifier():
+    coarse = build_model("mobilenet_v2", "classification", 5)
+    fine = build_model("mobilenet_v2", "classification", 5, output_stride=8)
+    fine.load_state_dict(coarse.state_dict())
+    image = torch.rand(3, 97, 65)
+    torch.testing.assert_close(predict_places(fine, image)[:, ::4, ::4], predict_places(coarse, image))
+
+
+@pytest.mark.parametrize("head", ["fully_connected", "fcn"])
+def test_only_a_classifier_that_averages_can_be_asked_at_each_place(head):
+    with pytest.raises(ValueError, match="whose head averages a map"):
+        predict_places(on_meta(build_model, "resnet18", head, 5), torch.rand(3, 64, 64))
