@@ -51,6 +51,42 @@ def draw_conv(size: int, layers, title: str) -> Figure:
     return fig
 
 
+def draw_kernel(size: int, rate: int, row: int, column: int, title: str) -> Figure:
+    """A dilated 3x3 kernel on a square map: which of its nine weights read the map, which the padding around it.
+
+    Args:
+        size: places along each side of the map.
+        rate: the kernel's dilation.
+        row, column: the place that the kernel stands on.
+    """
+    fig, (ax, shares) = new_figure(8.4, 4.0, 1, 2)
+    edge, side = min(rate, size) + 0.5, max(0.8, size / 25)  # on a large map the kernel's squares must still show
+    ax.add_patch(Rectangle((-0.5, -0.5), size, size, facecolor="#EEEEEE", edgecolor="none"))
+    lines = [i - 0.5 for i in range(size + 1)]
+    ax.hlines(lines, -0.5, size - 0.5, color="white", linewidth=0.8)
+    ax.vlines(lines, -0.5, size - 0.5, color="white", linewidth=0.8)
+    for dy in (-rate, 0, rate):
+        for dx in (-rate, 0, rate):
+            y, x = row + dy, column + dx
+            inside = 0 <= y < size and 0 <= x < size
+            color = COLORS["neck"] if inside else "none"
+            style = {"edgecolor": COLORS["neck"] if inside else COLORS["error"], "linestyle": "-" if inside else ":"}
+            if not -edge - 1 <= y <= size + edge or not -edge - 1 <= x <= size + edge:
+                continue  # too far out to be drawn
+            ax.add_patch(Rectangle((x - side / 2, y - side / 2), side, side, facecolor=color, linewidth=1.5, **style))
+    ax.set(xlim=(-edge - 1, size + edge), ylim=(size + edge, -edge - 1), aspect="equal", title="one place")
+    along = [sum(0 <= i + d < size for d in (-rate, 0, rate)) for i in range(size)]  # weights that read, of 3
+    counts = [[up * across for across in along] for up in along]
+    drawn = shares.imshow(counts, cmap="magma", vmin=1, vmax=9, interpolation="nearest")
+    fig.colorbar(drawn, ax=shares, ticks=[1, 4, 6, 9], label="weights that read the map, of 9")
+    shares.set_title("all places")
+    for axes in (ax, shares):
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_visible(False)
+    set_title(fig, title)
+    return fig
+
+
 def _gap(places):
     """Distance of two neighbours, in places of the input."""
     return places[1] - places[0] if len(places) > 1 else 1.0

@@ -133,12 +133,14 @@ def draw_guesses(image, guesses: dict[str, list[tuple[str, float]]], title: str)
 def draw_features(image, features: dict[str, Tensor], title: str) -> Figure:
     """How strongly each stage answers at each place (mean of |value| over channels), at its own resolution."""
     fig, axes = new_figure(max(1.9 * (1 + len(features)), 7.0), 2.9, 1, 1 + len(features))
+    size = 10 if len(features) < 5 else 8.5
     axes[0].imshow(to_image(image))
-    axes[0].set_title(f"image\n{image.shape[-2]} x {image.shape[-1]}", color=COLORS["input"])
+    axes[0].set_title(f"image\n{image.shape[-2]} x {image.shape[-1]}", color=COLORS["input"], fontsize=size)
     for ax, (key, value) in zip(axes[1:], features.items(), strict=True):
         drawn = ax.imshow(value[0].detach().abs().mean(dim=0).cpu().numpy(), cmap="magma", interpolation="nearest")
         channels, rows, columns = value.shape[1:]
-        ax.set_title(f"{key}\n{channels} channel{'s' * (channels != 1)}, {rows} x {columns}", color=COLORS["backbone"])
+        text = f"{key}\n{channels} channel{'s' * (channels != 1)}, {rows} x {columns}"
+        ax.set_title(text, color=COLORS["backbone"], fontsize=size)
         fig.colorbar(drawn, ax=ax, orientation="horizontal", shrink=0.8, aspect=15)
     for ax in axes:
         ax.set(xticks=[], yticks=[])

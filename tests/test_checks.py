@@ -10,6 +10,11 @@ import textwrap
 
 import answers_lesson01
 import answers_lesson02
+import answers_lesson03
+import answers_lesson04
+import answers_lesson05
+import answers_lesson06
+import answers_lesson08
 import numpy as np
 import pytest
 import torch
@@ -18,7 +23,7 @@ from torch import nn
 
 from deeplab_teach import check
 from deeplab_teach.check.engine import NOT_ATTEMPTED, RIGHT, WRONG
-from deeplab_teach.features import FeatureSpec
+from deeplab_teach.features import Backbone, FeatureSpec
 from deeplab_teach.heads import DeepLabV3Head, DeepLabV3PlusHead, LinearHead
 from deeplab_teach.metrics import trimap_band as band_of
 from deeplab_teach.models import SegmentationModel
@@ -36,7 +41,7 @@ def fresh_state(monkeypatch):
 
 
 def stub_of(name):
-    namespace = {"nn": nn, "DeepLabV3PlusHead": DeepLabV3PlusHead}
+    namespace = {"nn": nn, "DeepLabV3PlusHead": DeepLabV3PlusHead, "Backbone": Backbone}
     known = {*namespace, "__builtins__"}
     exec(check.EXERCISES[name].stub, namespace)
     return next(value for key, value in namespace.items() if key not in known)
@@ -45,7 +50,19 @@ def stub_of(name):
 # --- wrong answers ----------------------------------------------------------------------------------------------------
 # exercise -> {what a person did: (the answer, a phrase of the message)}
 
-WRONG_ANSWERS = {name: {} for name in NAMES} | answers_lesson01.WRONG | answers_lesson02.WRONG
+# The lessons whose answers lie in files of their own.
+ANSWERS = (
+    answers_lesson01,
+    answers_lesson02,
+    answers_lesson03,
+    answers_lesson04,
+    answers_lesson05,
+    answers_lesson06,
+    answers_lesson08,
+)
+WRONG_ANSWERS = {name: {} for name in NAMES}
+for module in ANSWERS:
+    WRONG_ANSWERS |= module.WRONG
 
 
 def wrong(name, phrase):
@@ -722,6 +739,13 @@ def test_wrong_answers_are_named(name, label, capsys):
     assert not re.search("0x[0-9a-f]{6}", verdict.message)  # an address would change from run to run
 
 
+@pytest.mark.parametrize(("name", "answer", "phrase"), answers_lesson05.ALSO_WRONG)
+def test_other_ways_to_the_same_mistake_get_the_same_sentence(name, answer, phrase):
+    verdict = check.EXERCISES[name].judge(answer)
+    assert verdict.state == WRONG, verdict
+    assert phrase in verdict.message
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_wrong_answers_get_messages_of_their_own(name):
     messages = [verdict_on(name, label).message for label in WRONG_ANSWERS[name]]
@@ -811,8 +835,7 @@ RIGHT_ANSWERS = [
     ("decoder", InOneGo),
     ("trimap_band", lambda labels, width, ignore_index=255: shifted(labels, width, ignore_index, lambda y, x: True)),
     ("is_deeplabv3plus", with_decoder),
-    *answers_lesson01.RIGHT,
-    *answers_lesson02.RIGHT,
+    *(answer for module in ANSWERS for answer in module.RIGHT),
     *REFERENCES.items(),
 ]
 
@@ -970,7 +993,8 @@ def test_solution_is_the_packages_own_source(name, capsys):
     heading, _, source = capsys.readouterr().out.partition("\n")
     assert heading.startswith("# deeplab_teach.")
     assert source == textwrap.dedent(inspect.getsource(exercise.reference))
-    assert not any(line.strip() and line.strip() in exercise.stub for line in source.splitlines()[-1:])
+    told = [line.strip() for line in source.splitlines() if len(line.strip()) > 3]  # brackets tell nothing
+    assert told[-1] not in exercise.stub
 
 
 def test_progress(capsys):
@@ -985,7 +1009,7 @@ def test_progress(capsys):
     assert capsys.readouterr().out == here
     check.progress(7)
     assert capsys.readouterr().out.startswith("Lesson 07: 0 of 3 right\n  [  ] decoder: not attempted\n")
-    with pytest.raises(ValueError, match="lessons 00, 01, 02, 07"):
+    with pytest.raises(ValueError, match="lessons 00, 01, 02, 03, 04, 05, 06, 07, 08"):
         check.progress("99")
 
 

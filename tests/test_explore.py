@@ -14,9 +14,24 @@ from torch import nn
 from deeplab_teach import cost, explore, plots
 from deeplab_teach.backbones import BACKBONES, FIXED_STRIDES, IMAGE_BACKBONES
 from deeplab_teach.datasets import EmojiScenes
-from deeplab_teach.explore import borders, conv_sizes, draw_swap, name_photo, play, stages, swap_parts
+from deeplab_teach.explore import (
+    borders,
+    conv_sizes,
+    cost_of_kinds,
+    draw_swap,
+    name_photo,
+    places,
+    play,
+    rate_on_a_map,
+    rates_in_a_row,
+    stages,
+    swap_parts,
+)
+from deeplab_teach.explore.costs import kinds
 from deeplab_teach.heads import HEADS
 from deeplab_teach.metrics import trimap_band
+from deeplab_teach.models import build_model
+from deeplab_teach.overlays import UPSAMPLINGS
 
 
 @pytest.fixture(autouse=True)
@@ -289,6 +304,121 @@ def test_stages_swept():
     assert len(runs) <= 2 * 2, "each backbone runs once per photograph"
 
 
+# ------------------------------------------------------------------------------------------------- lesson 03
+
+
+def test_costs_of_kinds_swept():
+    box = cost_of_kinds()
+    controls, pictures = box.controls, set()
+    for control in controls.values():
+        start = control.value
+        values = control.options if hasattr(control, "options") else range(control.min, control.max + 1, control.step)
+        for value in values:
+            control.value = value
+            options = {key: c.value for key, c in controls.items()}
+            works = []
+            for layers in kinds(
+                *(options[key] for key in ("in_channels", "out_channels", "kernel_size", "expansion"))
+            ).values():
+                shape = (1, options["in_channels"], options["side"], options["side"])
+                total, x = 0, torch.empty(shape, device="meta")
+                for layer in layers:
+                    x = layer(x)
+                    total += cost.multiply_adds(layer, x.shape)
+                assert x.shape == (1, options["out_channels"], options["side"], options["side"])
+                works.append(total)
+            shares = [round(100 * work / works[0]) for work in works[1:]]
+            text = sentence_of(box)
+            assert f"the separable one does {shares[0]} %" in text and text.endswith(f" {shares[1]} %.")
+            assert shown(box)
+            pictures.add(box.picture.value)
+        control.value = start
+    assert len(pictures) == 1 + 6 + 6 + 3 + 15 + 7
+
+
+# ------------------------------------------------------------------------------------------------- lesson 04
+
+
+def test_places_swept():
+    runs = []
+
+    def counted(stride):
+        model = build_model("mobilenet_v2", "classification", 7, output_stride=stride, hidden_channels=8).train()
+        model.backbone.register_forward_hook(lambda *args: runs.append(stride))
+        return model
+
+    classifiers = {"coarse": counted(32), "fine": counted(16)}
+    box = places(classifiers, [f"label {i}" for i in range(7)], ("chelsea", "camera"))
+    controls, pictures = box.controls, set()
+    for name, photograph in (("coarse", "chelsea"), ("coarse", "camera"), ("fine", "camera")):
+        controls["classifier"].value, controls["photograph"].value = name, photograph
+        for control, values in (
+            ("rank", (2, 3, 4, 5, 1)),
+            ("threshold", range(5, 96, 15)),
+            ("upsampling", UPSAMPLINGS),
+        ):
+            for value in values:
+                controls[control].value = value
+                text = sentence_of(box)
+                size = {"coarse": ("10 x 16", "10 x 10"), "fine": ("20 x 31", "20 x 20")}[name][photograph == "camera"]
+                assert text.startswith(f"{name}, {photograph}: {size} places; the surest of them says label ")
+                assert f"of the pixels reach {controls['threshold'].value} %." in text and shown(box)
+                pictures.add(box.picture.value)
+    assert len(pictures) > 30, "each choice has its own picture"
+    assert len(runs) == 3, "each classifier runs once per photograph"
+    assert all(model.training for model in classifiers.values())
+
+
+# ------------------------------------------------------------------------------------------------- lessons 05 and 06
+
+
+def test_rates_in_a_row_swept():
+    box = rates_in_a_row()
+    controls, pictures = box.controls, set()
+    for control in controls.values():
+        start = control.value
+        for value in range(control.min, control.max + 1, control.step):
+            control.value = value
+            size, kernel, rate, layers = (controls[key].value for key in ("size", "kernel_size", "rate", "layers"))
+            text = sentence_of(box)
+            assert text.startswith(f"Places: {size} -> {size}, ") and shown(box)
+            conv = nn.Conv1d(1, 1, kernel, dilation=rate, bias=False)
+            nn.init.ones_(conv.weight)
+            x = torch.zeros(1, 1, 201, requires_grad=True)
+            out = x
+            for _ in range(layers):
+                out = conv(out)
+            out[0, 0, out.shape[-1] // 2].backward()
+            read = x.grad[0, 0].nonzero().flatten()
+            field = (read[-1] - read[0] + 1).item()
+            assert text.endswith(f"a field of {field}, and reads {len(read)} of them.")
+            pictures.add(box.picture.value)
+        control.value = start
+    assert len(pictures) == 1 + 24 + 2 + 5 + 2
+
+
+def test_rates_on_a_map_swept():
+    box = rate_on_a_map()
+    controls, pictures = box.controls, set()
+    for control in controls.values():
+        start = control.value
+        for value in range(control.min, control.max + 1, 5 if control.max > 40 else 1):
+            control.value = value
+            size, rate, row, column = (controls[key].value for key in ("size", "rate", "row", "column"))
+            row, column = min(row, size - 1), min(column, size - 1)
+            conv = nn.Conv2d(1, 1, 3, padding=rate, dilation=rate, bias=False)
+            nn.init.ones_(conv.weight)
+            read = conv(torch.ones(1, 1, size, size))[0, 0]
+            text = sentence_of(box)
+            assert text.startswith(
+                f"At row {row}, column {column}, {read[row, column]:.0f} of the 9 weights read the map"
+            )
+            assert f"{100 * read.mean() / 9:.0f} %" in text and shown(box)
+            pictures.add((size, rate, row, column, box.picture.value))
+        control.value = start
+    assert len({picture for *_, picture in pictures}) == len({tuple(choice) for *choice, _ in pictures})
+
+
 # ------------------------------------------------------------------------------------------------- lesson 07
 
 
@@ -355,11 +485,13 @@ def test_nothing_that_ipywidgets_7_lacks(scenes, runs):
     """Colab has ipywidgets 7.7: only these widgets, and of their traits only these, which it knows too."""
     known = {
         widgets.Dropdown: {"description", "style", "layout", "options", "value"},
-        widgets.SelectionSlider: {"description", "style", "layout", "options", "value"},
+        widgets.SelectionSlider: {"description", "style", "layout", "options", "value", "continuous_update"},
         widgets.IntSlider: {"description", "style", "layout", "value", "min", "max", "step", "continuous_update"},
         widgets.FileUpload: {"accept", "multiple", "style", "layout"},  # style and layout are objects of its own
     }
     boxes = (swap_parts(), borders({"model": 1}, scenes, scenes.classes), conv_sizes(), name_photo({}, []))
+    tiny = build_model("mobilenet_v2", "classification", 7)
+    boxes += (cost_of_kinds(), places({"tiny": tiny}, range(7), ("chelsea",)), rates_in_a_row(), rate_on_a_map())
     boxes += (stages({"tiny": BACKBONES["mobilenet_v2"](width_mult=0.35)}, ("chelsea",)),)
     for box in boxes:
         for control in box.controls.values():

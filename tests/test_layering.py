@@ -32,6 +32,8 @@ ORDER = (
     "plots",
     "xray",
     "diagrams",
+    "charts",
+    "overlays",
     "explore",
     "check",
     "doctor",

@@ -17,10 +17,10 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from PIL import Image
 
-from deeplab_teach import plots
+from deeplab_teach import charts, overlays, plots
 from deeplab_teach.cost import Block, blocks, count
 from deeplab_teach.datasets import LESSON_CLASSES, EmojiScenes
-from deeplab_teach.diagrams import draw_conv
+from deeplab_teach.diagrams import draw_conv, draw_kernel
 from deeplab_teach.metrics import trimap_band
 from deeplab_teach.models import build_model
 from deeplab_teach.xray import draw_network
@@ -418,6 +418,77 @@ def test_lines_are_named_at_their_ends():
     assert [list(line.get_ydata()) for line in fig.axes[0].lines] == list(lines.values())
     ends = {text.get_text(): text.xy for text in fig.axes[0].texts}
     assert ends == {"with decoder": (4, 0.5), "without": (4, 0.4)}
+    readable(fig)
+
+
+# ------------------------------------------------------------------------------------------------- charts
+
+
+def test_bars_are_made_of_their_parts():
+    rows = {"ordinary": {"both": 9.0}, "separable": {"around": 1.0, "mixes": 2.5}}
+    fig = charts.draw_bars(rows, "Two layers", xlabel="million multiply-adds")
+    widths = [patch.get_width() for patch in fig.axes[0].patches if patch.get_width()]
+    assert widths == [9.0, 1.0, 2.5]
+    assert {" 9.0", " 3.5"} <= set(texts(fig))
+    assert [text.get_text() for text in fig.legends[0].get_texts()] == ["both", "around", "mixes"]
+    readable(fig)
+    assert not charts.draw_bars({"a": {"x": 1.0}}, "One part", xlabel="x").legends, "one part needs no legend"
+
+
+POINTS = {"mobilenet_v2": (0.3, 13), "efficientnet_lite0": (0.385, 15), "resnet18": (1.8, 28), "resnet50": (4.1, 60)}
+
+
+@pytest.mark.parametrize("log", [False, True, "x"])
+def test_points_have_their_names_beside_them(log):
+    line = ([0.3, 4.1], [5, 60], "as fast as ResNet-50")
+    fig = charts.draw_points(POINTS, "Time", xlabel="work", ylabel="ms", log=log, faded=("resnet18",), line=line)
+    ax = fig.axes[0]
+    dots = {(dot.get_xdata()[0], dot.get_ydata()[0]): dot for dot in ax.lines if dot.get_marker() == "o"}
+    assert list(dots) == list(POINTS.values())
+    assert to_hex(dots[1.8, 28].get_color()).upper() == plots.COLORS["input"]
+    assert {text.get_text(): text.xy for text in ax.texts} == POINTS
+    assert (ax.get_xscale(), ax.get_yscale()) == (("log" if log else "linear"), ("log" if log is True else "linear"))
+    readable(fig)
+
+
+def test_points_close_together_can_still_be_read():
+    points = {f"network {i}": (1 + 0.02 * i, 2 + 0.01 * i) for i in range(4)}
+    readable(charts.draw_points(points | {"far": (3, 4)}, "Crowded", xlabel="x", ylabel="y"))
+
+
+# ------------------------------------------------------------------------------------------------- overlays
+
+
+def test_heat_at_its_own_resolution():
+    image, places = torch.rand(3, 64, 96), torch.rand(2, 3)
+    fig = overlays.draw_heat(image, {"stride 32": places, "stride 16": torch.rand(4, 6)}, "Heat")
+    assert torch.equal(torch.tensor(fig.axes[1].images[0].get_array().tolist()), places)
+    assert fig.axes[1].get_title() == "stride 32\n2 x 3 places"
+    readable(fig)
+
+
+@pytest.mark.parametrize("mode", overlays.UPSAMPLINGS)
+def test_what_is_below_the_threshold_is_darkened(mode):
+    image, places = torch.full((3, 8, 8), 200, dtype=torch.uint8), torch.tensor([[0.0, 1.0]])
+    fig = overlays.draw_found(image, places, 0.5, mode, "Found")
+    drawn = np.asarray(fig.axes[2].images[0].get_array())
+    assert np.allclose(drawn[:, 4:], 200 / 255) and np.allclose(drawn[:, :4], 200 / 255 / 4)
+    readable(fig)
+    with pytest.raises(ValueError, match="nearest, bilinear, got 'cubic'"):
+        overlays.upsample(places, (8, 8), "cubic")
+
+
+@pytest.mark.parametrize("size, rate, row, column", [(10, 6, 3, 3), (10, 12, 0, 9), (65, 36, 40, 64), (5, 1, 2, 2)])
+def test_a_kernel_on_a_map(size, rate, row, column):
+    fig = draw_kernel(size, rate, row, column, "A kernel")
+    patches = [patch for patch in fig.axes[0].patches if to_hex(patch.get_facecolor()) == "#009e73"]
+    inside = [(row + y, column + x) for y in (-rate, 0, rate) for x in (-rate, 0, rate)]
+    inside = [place for place in inside if all(0 <= i < size for i in place)]
+    centres = [(round(p.get_y() + p.get_height() / 2), round(p.get_x() + p.get_width() / 2)) for p in patches]
+    assert sorted(centres) == sorted(inside)
+    counts = torch.tensor(fig.axes[1].images[0].get_array().tolist())
+    read = torch.nn.functional.conv2d(torch.ones(1, 1, size, size), torch.ones(1, 1, 3, 3), padding=rate, dilation=rate)
+    assert torch.equal(counts.float(), read[0, 0])
     readable(fig)
 
 

@@ -1,5 +1,7 @@
 """Other people's networks behind the course's contract."""
 
+import copy
+
 import torch
 from torch import Tensor, nn
 
@@ -32,12 +34,10 @@ class AdaptedBackbone(Backbone):
             self.mean = tuple(mean)
         if std is not None:
             self.std = tuple(std)
-        training = [module for module in body.modules() if module.training]
-        body.eval()  # a blank image must not move batch norm's running averages
+        blank = torch.zeros(1, 3, PROBE, PROBE)
+        probe = copy.deepcopy(body).eval()  # measuring must leave the body's running averages and modes as they are
         with torch.no_grad():
-            maps = self._named(body(next(body.parameters()).new_zeros(1, 3, PROBE, PROBE)))
-        for module in training:
-            module.training = True
+            maps = self._named(probe(blank.to(next(probe.parameters(), blank))))
         if any(value.dim() != 4 for value in maps.values()):
             shapes = ", ".join(f"{key} {tuple(value.shape)}" for key, value in maps.items())
             raise ValueError(f"a backbone gives maps of shape (N, C, h, w), and this one gives {shapes}.")

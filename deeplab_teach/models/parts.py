@@ -63,13 +63,13 @@ class Detector(nn.Module):
 @contextmanager
 def evaluating(model):
     """Eval mode inside the block; then every module as it was, so that a frozen batch norm stays frozen."""
-    training = [module for module in model.modules() if module.training]
+    modes = [(module, module.training) for module in model.modules()]  # outer modules before what they hold
     model.eval()
     try:
         yield
     finally:
-        for module in training:
-            module.training = True
+        for module, training in modes:
+            module.train(training)  # and not the flag alone: some modules do more there
 
 
 def prepared(model: nn.Module, images: Tensor) -> Tensor:

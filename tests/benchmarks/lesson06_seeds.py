@@ -11,11 +11,13 @@ from seeds import HEAD, answers, collect, percent, trained
 from deeplab_teach.datasets import EmojiScenes
 from deeplab_teach.metrics import recall_by_size
 
-# name in the lesson -> (head, its options)
+# name in the lesson -> (head, its options); c3 has twice the places of c5 along a side, and rates of the same reach
 RUNS = {
-    "FCN": ("fcn", {"channels": 96}),
-    "ASPP": ("deeplabv3", HEAD),
-    "ASPP, rates too large": ("deeplabv3", {**HEAD, "atrous_rates": (6, 12, 18)}),
+    "FCN on c5": ("fcn", {"channels": 96}),
+    "ASPP on c5": ("deeplabv3", HEAD),
+    "ASPP on c5, rates too large": ("deeplabv3", {**HEAD, "atrous_rates": (6, 12, 18)}),
+    "FCN on c3": ("fcn", {"channels": 96, "high": "c3"}),
+    "ASPP on c3": ("deeplabv3", {"channels": 96, "atrous_rates": (3, 6, 9), "high": "c3"}),
 }
 
 
