@@ -3,6 +3,7 @@
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
+from matplotlib.transforms import Bbox
 
 from deeplab_teach.plots import COLORS, ink, new_figure, set_title
 
@@ -62,20 +63,32 @@ def draw_points(points: dict, title: str, *, xlabel: str, ylabel: str, log=False
     return fig
 
 
+# Where a name may stand beside its dot, in points on the page; the first that is free.
+PLACES = ((8, 0, "left"), (-8, 0, "right"), (0, 11, "center"), (0, -11, "center"), (8, 9, "left"), (8, -9, "left"))
+PLACES += ((-8, 9, "right"), (-8, -9, "right"), (0, 20, "center"), (0, -20, "center"))
+
+
+def _around(x, y, radius):
+    return Bbox.from_extents(x - radius, y - radius, x + radius, y + radius)
+
+
 def _name_points(fig, ax, points, faded):
     """Names beside the points: to the right, the left, above or below, wherever none of the others is covered."""
     canvas = FigureCanvasAgg(fig)
     canvas.draw()  # fixes the layout, so that positions on the page are known
-    taken = [ax.transData.transform(point) for point in points.values()]
-    boxes = []
+    boxes = [_around(*ax.transData.transform(point), 6) for point in points.values()]  # the dots
+    for line in ax.lines:
+        if line.get_linestyle() == "--":
+            (x0, y0), (x1, y1) = ax.transData.transform(line.get_xydata())[[0, -1]]
+            boxes += [_around(x0 + i / 99 * (x1 - x0), y0 + i / 99 * (y1 - y0), 2) for i in range(100)]
     for name, point in points.items():
         color = "#777777" if name in faded else ink(COLORS["backbone"])
-        for dx, dy, ha in ((8, 0, "left"), (-8, 0, "right"), (0, 11, "center"), (0, -11, "center"), (8, 11, "left")):
+        for dx, dy, ha in PLACES:
             label = ax.annotate(
                 name, point, (dx, dy), textcoords="offset points", ha=ha, va="center", color=color, fontsize=8
             )
-            box = label.get_window_extent(canvas.get_renderer()).expanded(1.02, 1.5)  # clear of the dots too
-            free = not any(box.overlaps(other) for other in boxes) and not any(box.contains(*other) for other in taken)
+            box = label.get_window_extent(canvas.get_renderer())
+            free = not any(box.overlaps(other) for other in boxes)
             if free and ax.bbox.x0 <= box.x0 and box.x1 <= fig.bbox.x1:
                 break
             label.remove()

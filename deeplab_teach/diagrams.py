@@ -73,12 +73,14 @@ def draw_kernel(size: int, rate: int, row: int, column: int, title: str) -> Figu
             style = {"edgecolor": COLORS["neck"] if inside else COLORS["error"], "linestyle": "-" if inside else ":"}
             if not -edge - 1 <= y <= size + edge or not -edge - 1 <= x <= size + edge:
                 continue  # too far out to be drawn
+            if dy == dx == 0:  # the place itself
+                style["edgecolor"] = "black"
             ax.add_patch(Rectangle((x - side / 2, y - side / 2), side, side, facecolor=color, linewidth=1.5, **style))
-    ax.set(xlim=(-edge - 1, size + edge), ylim=(size + edge, -edge - 1), aspect="equal", title="one place")
+    ax.set(xlim=(-edge - 1, size + edge), ylim=(size + edge, -edge - 1), aspect="equal", title="one place, black")
     along = [sum(0 <= i + d < size for d in (-rate, 0, rate)) for i in range(size)]  # weights that read, of 3
     counts = [[up * across for across in along] for up in along]
     drawn = shares.imshow(counts, cmap="magma", vmin=1, vmax=9, interpolation="nearest")
-    fig.colorbar(drawn, ax=shares, ticks=[1, 4, 6, 9], label="weights that read the map, of 9")
+    fig.colorbar(drawn, ax=shares, ticks=[1, 2, 4, 6, 9], label="weights that read the map, of 9")
     shares.set_title("all places")
     for axes in (ax, shares):
         axes.set(xticks=[], yticks=[])

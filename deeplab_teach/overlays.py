@@ -21,10 +21,10 @@ def draw_heat(image, maps: dict[str, Tensor], title: str) -> Figure:
     """An image, and beside it each map `{"stride 32": (h, w) in 0..1, ...}` at its own resolution."""
     fig, axes = new_figure(2.7 * (1 + len(maps)), 3.1, 1, 1 + len(maps))
     axes[0].imshow(to_image(image))
-    axes[0].set_title(f"image\n{image.shape[-2]} x {image.shape[-1]}", color=COLORS["input"])
+    axes[0].set_title(f"image\n{image.shape[-2]} x {image.shape[-1]}", color=COLORS["input"], fontsize=9)
     for ax, (name, value) in zip(axes[1:], maps.items(), strict=True):
         drawn = ax.imshow(value.cpu().numpy(), cmap="magma", interpolation="nearest", vmin=0, vmax=1)
-        ax.set_title(f"{name}\n{value.shape[0]} x {value.shape[1]} places")
+        ax.set_title(f"{name}\n{value.shape[0]} x {value.shape[1]} places", fontsize=9)
     fig.colorbar(drawn, ax=axes, orientation="horizontal", shrink=0.6, aspect=40, label="probability")
     for ax in axes:
         ax.set(xticks=[], yticks=[])

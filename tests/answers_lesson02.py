@@ -141,6 +141,13 @@ class OneConvolution(Block):
         self.b = nn.Conv2d(channels, channels, 1, bias=False)
 
 
+@wrong("basic_block", "No gradient leaves your module")
+class WithoutGradients(Block):
+    @torch.no_grad()
+    def forward(self, x):
+        return super().forward(x)
+
+
 @wrong("basic_block", "changes its input in place")
 class InPlace(Block):
     def forward(self, x):

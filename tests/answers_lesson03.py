@@ -474,6 +474,14 @@ def of_linear(count):
     return multiply_adds
 
 
+@wrong("multiply_adds", "Groups and batch are left out")
+def formula_of_the_lesson(layer, output_shape):
+    if isinstance(layer, nn.Conv2d):
+        kh, kw = layer.kernel_size
+        return kh * kw * layer.in_channels * layer.out_channels * output_shape[2] * output_shape[3]
+    return math.prod(output_shape) * layer.in_features if isinstance(layer, nn.Linear) else 0
+
+
 @wrong("multiply_adds", "The groups are left out")
 @of_convolutions
 def groups_ignored(layer, shape):

@@ -38,6 +38,16 @@ def right_conv(linear, **settings):
     return conv
 
 
+@wrong("convolutionalise", "neither true nor false")
+def asks_the_bias_itself(linear):
+    conv = nn.Conv2d(linear.in_features, linear.out_features, 1, bias=linear.bias is not None)
+    with torch.no_grad():
+        conv.weight.copy_(linear.weight[:, :, None, None])
+        if linear.bias:
+            conv.bias.copy_(linear.bias)
+    return conv
+
+
 @wrong("convolutionalise", "Neither the weights nor the bias")
 def nothing_copied(linear):
     return empty_like(linear)
@@ -81,7 +91,7 @@ def always_copies_the_bias(linear):
     return conv
 
 
-@wrong("convolutionalise", "says whether there is one, True or False")
+@wrong("convolutionalise", "takes that answer, True or False")
 def bias_as_argument(linear):
     return nn.Conv2d(linear.in_features, linear.out_features, 1, bias=linear.bias)
 
@@ -718,6 +728,25 @@ def counts(confusion):
 def ious(confusion):
     hit, true, predicted = counts(confusion)
     return hit / (true + predicted - hit)
+
+
+@wrong("mean_iou", "Brackets are missing")
+def without_brackets(confusion):
+    hit = confusion.diagonal()
+    return (hit / confusion.sum(0) + confusion.sum(1) - hit).nanmean().item()
+
+
+@wrong("mean_iou", "takes the same axis twice")
+def one_axis_twice(confusion):
+    hit = confusion.diagonal()
+    return (hit / (confusion.sum(1) + confusion.sum(1) - hit)).nanmean().item()
+
+
+@wrong("mean_iou", "`//` does not")
+def whole_numbers_and_nanmean(confusion):
+    hit = confusion.diagonal()
+    union = confusion.sum(0) + confusion.sum(1) - hit
+    return (hit // union.clamp(min=1)).nanmean().item()
 
 
 @wrong("mean_iou", "that is its accuracy (recall)")

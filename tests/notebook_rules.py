@@ -22,6 +22,8 @@ NAME = re.compile(r"\d\d_[a-z0-9_]+\.ipynb")
 MAX_BYTES = 1_500_000  # of a notebook
 MAX_IMAGE_BYTES = 120_000  # of one figure
 MAX_CODE_LINES = 25
+MIN_WORDS = 1200  # of prose
+QUIZ = re.compile(r"<details><summary><b>\d\.")
 HEADINGS = (
     "What you will be able to do",
     "Minutes",
@@ -182,6 +184,63 @@ def check_headings(notebook):
             yield f"no heading {heading!r}"
 
 
+def section(notebook, heading):
+    """The prose under a heading, up to the next one of the same level; `None` without the heading."""
+    found = re.search(rf"^## {re.escape(heading)}[^\n]*\n(.*?)(?=^## |\Z)", prose(notebook), re.M | re.S)
+    return found[1] if found else None
+
+
+def minutes(text):
+    """Reading, running and exercises together, as the section on minutes says."""
+    return sum(map(int, re.findall(r"(?:Reading|running|exercises) (\d+)", text)))
+
+
+def answered(quiz):
+    """Whether the quiz has 3 to 5 questions, each with an answer that begins with its letter: `**(a).**`."""
+    answers = re.findall(r"</summary>\s*\*\*\([a-d]\)", quiz)
+    return 3 <= len(QUIZ.findall(quiz)) <= 5 and len(answers) == len(QUIZ.findall(quiz))
+
+
+# heading -> (what its section must hold, what to say if it does not)
+SECTIONS = {
+    "What you will be able to do": (
+        lambda text: len(re.findall(r"^- ", text, re.M)) >= 3,
+        "fewer than three things that a learner will be able to do",
+    ),
+    "Minutes": (minutes, "the minutes of reading, running and exercises are not given as numbers"),
+    "Recap": (lambda text: len(re.findall(r"^\d\. ", text, re.M)) == 5, "the recap has not five points"),
+    "Quiz": (answered, "the quiz has not 3 to 5 questions, each answered by its letter, **(a).**"),
+    "Where this lives in the package": (
+        lambda text: "`deeplab_teach." in text,
+        "the package's pointers name nothing of the package",
+    ),
+    "Further reading": (
+        lambda text: re.search(r"\(https://arxiv\.org/abs/\d{4}\.\d{4,5}\)", text),
+        "the further reading links no paper",
+    ),
+}
+
+
+def check_prose(notebook):
+    """Long enough to teach, and each section holds what its heading promises."""
+    if (words := len(prose(notebook).split())) < MIN_WORDS:
+        yield f"{words} words of prose, at least {MIN_WORDS}"
+    for heading, (holds, sentence) in SECTIONS.items():
+        text = section(notebook, heading)
+        if text is not None and not holds(text):
+            yield sentence
+
+
+def check_exercises(notebook):
+    """Each exercise has its minutes, and a cell that checks it; the progress follows."""
+    titles = re.findall(r"^### Exercise \d: .*", prose(notebook), re.M)
+    checks = re.findall(r"^check\.(\w+)\(\w+\)$", "\n".join(cell.source for cell in code_cells(notebook)), re.M)
+    if not 2 <= len(titles) <= 4 or len(titles) != len(checks):
+        yield f"{len(titles)} exercises and {len(checks)} checks: 2 to 4, as many of each"
+    if any(not re.search(r"\(\d+ minutes\)$", title) for title in titles):
+        yield "an exercise without its minutes"
+
+
 def anchors(notebook):
     """What `#...` may name: Jupyter makes them from headings, with `-` for a blank."""
     found = re.findall(r"^#+ (.+?)\s*$", prose(notebook), re.M)
@@ -240,4 +299,6 @@ def problems(notebook, name, folder=NOTEBOOKS):
     found += check_headings(notebook)
     found += check_links(notebook, folder)
     found += check_names(prose(notebook))
+    found += check_prose(notebook)
+    found += check_exercises(notebook)
     return found

@@ -16,6 +16,7 @@ from deeplab_teach.backbones import BACKBONES, FIXED_STRIDES, IMAGE_BACKBONES
 from deeplab_teach.datasets import EmojiScenes
 from deeplab_teach.explore import (
     borders,
+    choose,
     conv_sizes,
     cost_of_kinds,
     draw_swap,
@@ -329,7 +330,7 @@ def test_costs_of_kinds_swept():
                 works.append(total)
             shares = [round(100 * work / works[0]) for work in works[1:]]
             text = sentence_of(box)
-            assert f"the separable one does {shares[0]} %" in text and text.endswith(f" {shares[1]} %.")
+            assert f"the separable one does {shares[0]} %." in text and text.endswith(f" does {shares[1]} %.")
             assert shown(box)
             pictures.add(box.picture.value)
         control.value = start
@@ -478,6 +479,35 @@ def test_borders_leaves_the_models_in_their_mode(scenes):
     assert shown(box) and model.training
 
 
+# ------------------------------------------------------------------------------------------------- lesson 08
+
+CANDIDATES = {
+    "small": {"params": 3.5, "work": 0.3, "milliseconds": 15, "top1": 71.9},
+    "middle": {"params": 11.7, "work": 1.8, "milliseconds": 30, "top1": 69.8},
+    "large": {"params": 44.5, "work": 7.8, "milliseconds": 110, "top1": 77.4},
+}
+
+
+def test_budgets_swept():
+    box = choose(CANDIDATES)
+    assert sentence_of(box).startswith(
+        "Within 140 million"
+    ) and "small, middle, large. The most accurate" in sentence_of(box)
+    for key, control in box.controls.items():
+        start = control.value
+        for value in control.options:
+            control.value = value
+            left = [name for name, row in CANDIDATES.items() if row[key] <= value]
+            text = sentence_of(box)
+            if left:
+                best = max(left, key=lambda name: CANDIDATES[name]["top1"])
+                assert f": {', '.join(left)}. " in text and f"is {best}, " in text
+            else:
+                assert text.startswith("No backbone stays within ")
+            assert shown(box)
+        control.value = start
+
+
 # ------------------------------------------------------------------------------------------------- old ipywidgets
 
 
@@ -492,6 +522,7 @@ def test_nothing_that_ipywidgets_7_lacks(scenes, runs):
     boxes = (swap_parts(), borders({"model": 1}, scenes, scenes.classes), conv_sizes(), name_photo({}, []))
     tiny = build_model("mobilenet_v2", "classification", 7)
     boxes += (cost_of_kinds(), places({"tiny": tiny}, range(7), ("chelsea",)), rates_in_a_row(), rate_on_a_map())
+    boxes += (choose(CANDIDATES),)
     boxes += (stages({"tiny": BACKBONES["mobilenet_v2"](width_mult=0.35)}, ("chelsea",)),)
     for box in boxes:
         for control in box.controls.values():

@@ -1,5 +1,7 @@
 """The lessons hold the rules of `notebook_rules.py`, and each rule can really fail."""
 
+import re
+
 import execute_notebooks
 import nbformat
 import notebook_rules as rules
@@ -32,6 +34,49 @@ def test_every_notebook_is_a_lesson():
     assert len(set(numbers)) == len(numbers), f"two lessons with one number: {numbers}"
 
 
+def rows_of(page):
+    """Rows of the lessons' table: number -> its cells."""
+    lines = (rules.ROOT / page).read_text(encoding="utf-8").splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| 0")]
+    return {row[0]: row for row in cells}
+
+
+@pytest.mark.parametrize("page", ["README.md", "notebooks/README.md"])
+def test_the_map_shows_every_lesson(page):
+    rows = rows_of(page)
+    assert list(rows) == [path.name[:2] for path in LESSONS]
+    for path in LESSONS:
+        notebook = nbformat.read(path, as_version=4)
+        row, title = rows[path.name[:2]], notebook.cells[0].source.splitlines()[0].partition(" · ")[2]
+        assert f"[{title}](" in row[1] and row[1].endswith(f"{path.name})")
+        assert rules.COLAB + "notebooks/" + path.name in row[-1]
+        said = rules.minutes(rules.section(notebook, "Minutes"))
+        assert abs(int(row[-2 if page == "README.md" else 3]) - said) < 3, f"{path.name} says {said} minutes"
+        assert page == "README.md" or row[2].endswith("?"), "its question"
+
+
+def test_every_page_links_to_what_is_there():
+    for page in [*rules.ROOT.glob("*.md"), *rules.NOTEBOOKS.glob("*.md"), rules.ROOT / "data" / "README.md"]:
+        for link in rules.links(page.read_text(encoding="utf-8")):
+            target = link.partition("#")[0]
+            if target and not target.startswith(("http", "mailto")):
+                assert (page.parent / target).exists(), f"{page.name} links to {link}"
+
+
+def test_the_glossary_is_sorted_and_points_to_lessons():
+    lines = (rules.NOTEBOOKS / "GLOSSARY.md").read_text(encoding="utf-8").split("|---|---|---|\n")[1].splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    words = [row[0].lower() for row in rows]
+    assert words == sorted(words) and len(set(words)) == len(words)
+    texts = {path.name[:2]: rules.prose(nbformat.read(path, as_version=4)).lower() for path in LESSONS}
+    for word, meaning, number in rows:
+        assert meaning and number.isdigit()
+        if number in texts:
+            names = [part.strip() for part in word.lower().replace("(", ",").replace(")", "").split(",")]
+            said = any(all(part in texts[number] for part in re.findall(r"\w{3,}", name)) for name in names)
+            assert said, f"lesson {number} does not explain {word!r}"
+
+
 # -------------------------------------------------------------------------- the rules, on notebooks made here
 
 NAME = "00_made_up.ipynb"
@@ -53,6 +98,18 @@ def picture(kind="image/png", data=PNG, alt="A bar chart: ResNet-50 has the most
     return nbformat.v4.new_output("display_data", {kind: data}, metadata={kind: {"alt": alt}} if alt else {})
 
 
+QUESTION = "<details><summary><b>{}. Why so.</b><br>(a) so</summary>\n\n**(a).** Since.\n</details>"
+CLOSING = {
+    "What you will be able to do": "- read;\n- write;\n- count." + "\n\n" + "Words. " * 1200,
+    "Minutes": "Reading 20, running 1, exercises 15.",
+    "Recap": "\n".join(f"{i}. Words." for i in range(1, 6)),
+    "Quiz": "\n\n".join(QUESTION.format(i) for i in (1, 2, 3)),
+    "Where this lives in the package": "- `deeplab_teach.files.data_path`",
+    "Further reading": "- [arXiv 1802.02611](https://arxiv.org/abs/1802.02611)",
+}
+EXERCISES = "### Exercise 1: read (3 minutes)\n\nDo it.\n\n### Exercise 2: write (4 minutes)\n\nDo it."
+
+
 def good():
     """The smallest notebook that holds every rule."""
     first = (
@@ -67,8 +124,10 @@ def good():
     markdown = nbformat.v4.new_markdown_cell
     cells = [
         markdown("# Made up\n\nWhich part is the backbone?\n\n" + badge),
-        markdown("\n\n".join(f"## {heading}\n\nWords." for heading in rules.HEADINGS)),
+        markdown("\n\n".join(f"## {heading}\n\n{CLOSING.get(heading, 'Words.')}" for heading in rules.HEADINGS)),
         code(first),
+        markdown(EXERCISES),
+        code("check.split(split)\ncheck.tiny_head(TinyHead)"),
         code("print(6 * 7)", [stream("42\n")]),
         code("plots.show(fig)", [picture()]),
         code("loss = train()", [stream("loss 0.123\n")], tags=["nbval-ignore-output"]),
@@ -113,6 +172,14 @@ def without(heading):
     return change
 
 
+def rewrite(old, new):
+    def change(notebook):
+        assert old in notebook.cells[1].source
+        notebook.cells[1].source = notebook.cells[1].source.replace(old, new)
+
+    return change
+
+
 def test_a_good_notebook_passes():
     assert rules.problems(good(), NAME) == []
 
@@ -126,7 +193,7 @@ BAD = {
     "path of one machine, '/tmp": add_output(stream("saved /tmp/run/model.pt\n")),
     "path of one machine, '/home": add_output(stream("file=/home/ann/course\n")),
     r"path of one machine, 'C:\\": add_output(stream("saved C:\\Users\\ann\\model.pt\n")),
-    "code cell 6: a path of one machine, '/root": add(code('open("/root/model.pt")')),
+    "code cell 7: a path of one machine, '/root": add(code('open("/root/model.pt")')),
     "path of one machine, 'ipykernel_": add_output(stream("ipykernel_812/33.py:4\n")),
     "stderr": add_output(stream("UserWarning: old\n", "stderr")),
     "without alt text": add_output(picture(alt="")),
@@ -151,6 +218,16 @@ BAD = {
     "names `dt.files.no_such_function`": add_prose("`dt.files.no_such_function(3)`"),
     "names the file `deeplab_teach/nothing.py`": add_prose("`deeplab_teach/nothing.py`"),
     **{f"no heading {heading!r}": without(heading) for heading in rules.HEADINGS},
+    "words of prose": rewrite("Words. " * 1000, ""),
+    "fewer than three things": rewrite("- write;\n", ""),
+    "not given as numbers": rewrite("Reading 20, running 1, exercises 15.", "Half an hour."),
+    "not five points": rewrite("\n5. Words.", ""),
+    "not 3 to 5 questions": rewrite(QUESTION.format(2), ""),
+    "answered by its letter": rewrite("**(a).** Since.\n</details>\n\n## Where", "It is (a).\n</details>\n\n## Where"),
+    "name nothing of the package": rewrite("`deeplab_teach.files.data_path`", "the package"),
+    "links no paper": rewrite("(https://arxiv.org/abs/1802.02611)", "(https://example.org)"),
+    "2 exercises and 1 checks": lambda nb: nb.cells[4].update(source="check.split(split)"),
+    "without its minutes": lambda nb: nb.cells[3].update(source=EXERCISES.replace(" (4 minutes)", "")),
 }
 
 

@@ -71,8 +71,9 @@ def randomise(module: nn.Module) -> nn.Module:
         if isinstance(layer, nn.BatchNorm2d):
             nn.init.normal_(layer.running_mean, std=0.2)
             nn.init.uniform_(layer.running_var, 0.5, 1.5)
-            nn.init.uniform_(layer.weight, 0.5, 1.5)
-            nn.init.normal_(layer.bias, std=0.2)
+            if layer.affine:
+                nn.init.uniform_(layer.weight, 0.5, 1.5)
+                nn.init.normal_(layer.bias, std=0.2)
     return module
 
 

@@ -7,6 +7,7 @@ from deeplab_teach.backbones.resnet import BasicBlock as Reference
 from deeplab_teach.check.attempt import Raised, Wrong, attempt, build, own_module_class
 from deeplab_teach.check.compare import copy_weights, randomise, require_same
 from deeplab_teach.check.engine import Exercise
+from deeplab_teach.check.watch import require_gradients
 
 BUILD, RUN = "BasicBlock({0}, {1}, stride={2})", "block(x)"
 CASES = ((6, 6, 1, (9, 11)), (6, 10, 2, (9, 11)), (6, 10, 1, (7, 6)), (8, 8, 2, (8, 10)))  # in, out, stride, size
@@ -36,9 +37,7 @@ def _examine_basic_block(answer):
                 axes="(N, channels, H/stride, W/stride), rounded up",
                 mistakes=_mistakes(reference, x),
             )
-        output.square().sum().backward()
-        if any(parameter.grad is None for parameter in block.parameters()):
-            raise Wrong("Some of your block's layers get no gradient: they are built but not used, or detached.")
+        require_gradients(block, output)
 
 
 def _explain_layers(block, stride, changes):
@@ -46,8 +45,7 @@ def _explain_layers(block, stride, changes):
     if any(conv.bias is not None for conv in convolutions):
         raise Wrong(
             "A convolution of yours has a bias. The batch norm that follows subtracts the mean, and a bias with it, "
-            "and "
-            "adds a shift of its own: pass `bias=False`."
+            "and adds a shift of its own: pass `bias=False`."
         )
     large = [conv for conv in convolutions if conv.kernel_size == (3, 3)]
     if len(large) != 2:
@@ -71,8 +69,7 @@ def _explain_layers(block, stride, changes):
     if small and not changes:
         raise Wrong(
             "Your shortcut has a convolution even where the block keeps channels and size. There it is the input "
-            "itself: "
-            "that the signal can pass untouched is the point."
+            "itself: that the signal can pass untouched is the point."
         )
     if small and small[0].stride[0] != stride:
         raise Wrong("The 1x1 convolution on your shortcut does not stride, so that the two paths differ in size.")
@@ -80,8 +77,7 @@ def _explain_layers(block, stride, changes):
     if len(norms) < len(convolutions):
         raise Wrong(
             f"Your block has {len(convolutions)} convolutions but only {len(norms)} with a batch norm. Each needs one "
-            "of its "
-            "own, a convolution on the shortcut too."
+            "of its own, a convolution on the shortcut too."
         )
 
 
@@ -92,8 +88,7 @@ def _run(block, x, changes):
         if changes and "must match the size" in str(raised.error):
             sentence = (
                 "Where the number of channels or the size changes, the input cannot simply be added: the shortcut "
-                "needs a "
-                "1x1 convolution with the same stride, and a batch norm."
+                "needs a 1x1 convolution with the same stride, and a batch norm."
             )
             raise raised.named(sentence) from None
         raise
@@ -133,10 +128,8 @@ basic_block = Exercise(
     minutes=12,
     statement=(
         "Write the residual block of ResNet-18: 3x3 convolution (it may stride), batch norm, ReLU, 3x3 convolution, "
-        "batch "
-        "norm; add the shortcut; ReLU. The shortcut is the input, or where channels or size change a 1x1 convolution "
-        "with "
-        "the same stride and a batch norm. Convolutions have no bias."
+        "batch norm; add the shortcut; ReLU. The shortcut is the input, or where channels or size change a 1x1 "
+        "convolution with the same stride and a batch norm. Convolutions have no bias."
     ),
     stub='''class BasicBlock(nn.Module):
     """Two 3x3 convolutions and a shortcut around them (ResNet-18 and -34).
@@ -157,14 +150,12 @@ basic_block = Exercise(
         "must do so that both have the same shape.",
         "In `__init__`: conv1 (stride, padding 1, no bias), bn1, conv2 (padding 1), bn2, and a shortcut that is "
         "`nn.Identity()` if nothing changes, else a 1x1 convolution with the stride and a batch norm. The last ReLU "
-        "comes "
-        "after the sum.",
+        "comes after the sum.",
     ),
     reference=Reference,
     examine=_examine_basic_block,
     moral=(
         "Where the long path gives zero, the block passes its input on, so a deeper network can imitate a shallower "
-        "one. "
-        "Training need not find that, but it begins close to it."
+        "one. Training need not find that, but it begins close to it."
     ),
 )

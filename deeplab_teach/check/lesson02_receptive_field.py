@@ -70,15 +70,13 @@ def _mistakes():
     )
     yield (
         "Strides do not change the field in yours. After a stride of 2 neighbouring places lie 2 input places apart, "
-        "and "
-        "every later kernel reaches twice as far.",
+        "and every later kernel reaches twice as far.",
         _fold(lambda k, s, d, step: d * (k - 1)),
     )
     yield "The dilation is left out.", _fold(lambda k, s, d, step: (k - 1) * step)
     yield (
         "A layer's own stride makes its own kernel reach further in yours. The kernel reads the map below, whose "
-        "places "
-        "are still as close as before: use the step first, then multiply it.",
+        "places are still as close as before: use the step first, then multiply it.",
         late,
     )
     yield (
@@ -109,8 +107,7 @@ receptive_field = Exercise(
     minutes=8,
     statement=(
         "Compute along one side how many input places one output value has seen, and how far apart two neighbouring "
-        "output "
-        "values look. `layers` lists (kernel_size, stride, dilation) of each layer, in order."
+        "output values look. `layers` lists (kernel_size, stride, dilation) of each layer, in order."
     ),
     stub='''def receptive_field(layers):
     """What one output value of a stack of layers has seen, along one side.

@@ -22,6 +22,11 @@ def conv_mistakes():
         "those of its own group.",
         lambda m, s: count(m, s, depth=m.in_channels),
     )
+    yield (
+        "Groups and batch are left out: an output channel reads the input channels of its own group only, and axis 0 "
+        "of `output_shape` is the number of images.",
+        lambda m, s: count(m, s, times=prod(s[1:]), depth=m.in_channels),
+    )
     twice = (
         "You divide by the groups twice. They cut the channels that one output value reads, not the number of values."
     )

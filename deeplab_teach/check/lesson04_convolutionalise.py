@@ -72,7 +72,8 @@ def _errors(linear):
         yield "NoneType", "This `linear` has no bias: its `linear.bias` is None. Then the convolution has none either."
     yield (
         "Boolean value of Tensor",
-        "The argument `bias` of a layer says whether there is one, True or False; it does not take the values.",
+        "A tensor of several values is neither true nor false. Whether `linear` has a bias, `is not None` tells; and "
+        "the argument `bias` of a layer takes that answer, True or False, not the values.",
     )
     yield (
         "'Linear' object has no attribute '(in|out)_channels'",

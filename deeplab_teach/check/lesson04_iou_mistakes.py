@@ -83,6 +83,17 @@ def _other_scores():
         lambda hit, true, predicted: hit / (true + predicted),
     )
     yield (
+        "Brackets are missing around your union: `/` comes before `+`. A mean IoU can never exceed 1.",
+        lambda hit, true, predicted: hit / true + predicted - hit,
+    )
+    yield (
+        "Brackets are missing around your union: `/` comes before `+`. A mean IoU can never exceed 1.",
+        lambda hit, true, predicted: hit / predicted + true - hit,
+    )
+    same = "Your union takes the same axis twice; it is the row and the column of a class, its cell counted once."
+    yield same, lambda hit, true, predicted: hit / (2 * true - hit)
+    yield same, lambda hit, true, predicted: hit / (2 * predicted - hit)
+    yield (
         "Twice the intersection, divided by row and column: that is Dice (the F1 score), which is kinder than IoU. "
         "Count the intersection once, above and below.",
         lambda hit, true, predicted: 2 * hit / (true + predicted),

@@ -188,7 +188,7 @@ def _require_same_features(case, stage):
 make_stage = Exercise(
     name="make_stage",
     lesson="05",
-    minutes=12,
+    minutes=6,
     statement=(
         "Build a stage of `depth` blocks, so that weights trained with a stride compute the same features without it. "
         "The 3x3 convolutions up to and including the one that may stride run at rate_in, all later ones of the stage "

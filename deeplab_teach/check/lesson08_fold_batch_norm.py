@@ -194,12 +194,15 @@ fold_batch_norm = Exercise(
 ''',
     hints=(
         "In eval mode batch norm does the same to each value of a channel: it subtracts a number, divides, multiplies "
-        "and adds. Write that out for conv(x) = W * x + b. What stands before x now, and what stands alone?",
+        "and adds. Write that out for conv(x) = w * x + a. What stands before x now, and what stands alone?",
         "scale = norm.weight / sqrt(norm.running_var + norm.eps), one number per output channel. The weights are "
-        "multiplied by it along their first axis; the bias is (b - running mean) * scale + norm.bias, with b = 0 where "
+        "multiplied by it along their first axis; the bias is (a - running mean) * scale + norm.bias, with a = 0 where "
         "`conv` has none. `copy.deepcopy(conv)` keeps stride, padding, dilation and groups.",
     ),
     reference=reference,
     examine=_examine_fold_batch_norm,
-    moral="The folded network answers the same in less time; but it has nothing left to normalise by, so train first.",
+    moral=(
+        "The folded network answers the same, usually in less time; but it has nothing left to normalise by, so train "
+        "first."
+    ),
 )

@@ -10,6 +10,7 @@ from deeplab_teach.backbones import FIXED_STRIDES, IMAGE_BACKBONES
 from deeplab_teach.cost import blocks, count
 from deeplab_teach.diagrams import draw_conv
 from deeplab_teach.explore.atrous import draw_rate, draw_row, rate_on_a_map, rates_in_a_row
+from deeplab_teach.explore.budget import choose, draw_choice
 from deeplab_teach.explore.costs import cost_of_kinds, draw_kinds
 from deeplab_teach.explore.heat import draw_places, places
 from deeplab_teach.explore.photos import draw_names, draw_stages, name_photo, stages, uploaded
@@ -23,9 +24,11 @@ from deeplab_teach.xray import draw_network
 
 __all__ = [
     "borders",
+    "choose",
     "conv_sizes",
     "cost_of_kinds",
     "draw_borders",
+    "draw_choice",
     "draw_kinds",
     "draw_names",
     "draw_places",

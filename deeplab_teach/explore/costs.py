@@ -40,8 +40,8 @@ def draw_kinds(in_channels=64, out_channels=64, kernel_size=3, side=56, expansio
     fig = draw_bars(rows, title, xlabel="million multiply-adds")
     ordinary, separable, inverted = (sum(parts.values()) for parts in rows.values())
     return fig, (
-        f"Of the ordinary convolution's work the separable one does {100 * separable / ordinary:.0f} %, "
-        f"the inverted residual with expansion {expansion} {100 * inverted / ordinary:.0f} %."
+        f"Of the ordinary convolution's work the separable one does {100 * separable / ordinary:.0f} %. "
+        f"The inverted residual, at expansion {expansion}, does {100 * inverted / ordinary:.0f} %."
     )
 
 

@@ -11,7 +11,7 @@ from seeds import HEAD, answers, collect, percent, trained
 from deeplab_teach.datasets import EmojiScenes
 from deeplab_teach.metrics import recall_by_size
 
-# name in the lesson -> (head, its options); c3 has twice the places of c5 along a side, and rates of the same reach
+# name in the lesson -> (head, its options)
 RUNS = {
     "FCN on c5": ("fcn", {"channels": 96}),
     "ASPP on c5": ("deeplabv3", HEAD),
