@@ -4,7 +4,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from deeplab_teach.layers import conv_output_size
-from deeplab_teach.plots import COLORS, new_figure, set_title
+from deeplab_teach.plots import COLORS, hide_axes, new_figure, set_title
 
 
 def draw_conv(size: int, layers, title: str) -> Figure:
@@ -51,6 +51,11 @@ def draw_conv(size: int, layers, title: str) -> Figure:
     return fig
 
 
+def weights_that_read(size: int, rate: int) -> list[int]:
+    """Along one side of a map: how many of a dilated kernel's 3 weights lie on the map, at each of its places."""
+    return [sum(0 <= i + step < size for step in (-rate, 0, rate)) for i in range(size)]
+
+
 def draw_kernel(size: int, rate: int, row: int, column: int, title: str) -> Figure:
     """A dilated 3x3 kernel on a square map: which of its nine weights read the map, which the padding around it.
 
@@ -77,14 +82,12 @@ def draw_kernel(size: int, rate: int, row: int, column: int, title: str) -> Figu
                 style["edgecolor"] = "black"
             ax.add_patch(Rectangle((x - side / 2, y - side / 2), side, side, facecolor=color, linewidth=1.5, **style))
     ax.set(xlim=(-edge - 1, size + edge), ylim=(size + edge, -edge - 1), aspect="equal", title="one place, black")
-    along = [sum(0 <= i + d < size for d in (-rate, 0, rate)) for i in range(size)]  # weights that read, of 3
+    along = weights_that_read(size, rate)
     counts = [[up * across for across in along] for up in along]
     drawn = shares.imshow(counts, cmap="magma", vmin=1, vmax=9, interpolation="nearest")
     fig.colorbar(drawn, ax=shares, ticks=[1, 2, 4, 6, 9], label="weights that read the map, of 9")
     shares.set_title("all places")
-    for axes in (ax, shares):
-        axes.set(xticks=[], yticks=[])
-        axes.spines[:].set_visible(False)
+    hide_axes((ax, shares))
     set_title(fig, title)
     return fig
 

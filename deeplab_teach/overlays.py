@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from deeplab_teach.plots import COLORS, new_figure, set_title, to_image
+from deeplab_teach.plots import COLORS, hide_axes, new_figure, set_title, to_image
 
 UPSAMPLINGS = ("nearest", "bilinear")
 
@@ -26,9 +26,7 @@ def draw_heat(image, maps: dict[str, Tensor], title: str) -> Figure:
         drawn = ax.imshow(value.cpu().numpy(), cmap="magma", interpolation="nearest", vmin=0, vmax=1)
         ax.set_title(f"{name}\n{value.shape[0]} x {value.shape[1]} places", fontsize=9)
     fig.colorbar(drawn, ax=axes, orientation="horizontal", shrink=0.6, aspect=40, label="probability")
-    for ax in axes:
-        ax.set(xticks=[], yticks=[])
-        ax.spines[:].set_visible(False)
+    hide_axes(axes)
     set_title(fig, title)
     return fig
 
@@ -47,8 +45,6 @@ def draw_found(image, places: Tensor, threshold: float, mode: str, title: str) -
     axes[2].imshow(shown * (0.25 + 0.75 * found.cpu().numpy()[..., None]))
     axes[2].set_title(f"probability of {threshold:.0%} or more")
     fig.colorbar(drawn, ax=axes, orientation="horizontal", shrink=0.6, aspect=40, label="probability")
-    for ax in axes:
-        ax.set(xticks=[], yticks=[])
-        ax.spines[:].set_visible(False)
+    hide_axes(axes)
     set_title(fig, title)
     return fig

@@ -84,6 +84,13 @@ def set_title(fig, title: str) -> None:
     fig.suptitle(textwrap.fill(title, int(10 * fig.get_figwidth())))
 
 
+def hide_axes(axes) -> None:
+    """No ticks and no frame, for pictures; labels stay."""
+    for ax in axes:
+        ax.set(xticks=[], yticks=[])
+        ax.spines[:].set_visible(False)
+
+
 def draw_masks(images, rows: dict[str, list], classes, title: str) -> Figure:
     """Images above, and under each one mask per row: `rows = {"truth": [...], "prediction": [...]}`."""
     count = len(images)
@@ -96,9 +103,7 @@ def draw_masks(images, rows: dict[str, list], classes, title: str) -> Figure:
             labels |= set(masks[i].unique().tolist()) - {255}
     for ax, name in zip(axes[::count], ("image", *rows), strict=True):
         ax.set_ylabel(name)
-    for ax in axes:
-        ax.set(xticks=[], yticks=[])
-        ax.spines[:].set_visible(False)
+    hide_axes(axes)
     class_legend(fig, labels, classes)
     set_title(fig, title)
     return fig
@@ -109,9 +114,8 @@ def draw_labelled(images, labels: list[str], title: str) -> Figure:
     fig, axes = new_figure(2.6 * len(images), 4.0, 1, len(images))
     for ax, image, label in zip(axes, images, labels, strict=True):
         ax.imshow(to_image(image))
-        ax.set(xticks=[], yticks=[])
-        ax.spines[:].set_visible(False)
         ax.set_xlabel(label)
+    hide_axes(axes)
     set_title(fig, title)
     return fig
 

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from deeplab_teach.check.attempt import Raised
+from deeplab_teach.check.blocks import BIAS
 from deeplab_teach.check.compare import same
 from deeplab_teach.check.watch import convolutions
 
@@ -45,10 +46,7 @@ def _explain_registration(aspp) -> str | None:
 def _explain_widths(aspp, channels) -> str | None:
     found = convolutions(aspp)
     if any(conv.bias is not None for conv in found):
-        return (
-            "A convolution of yours has a bias. The batch norm that follows subtracts the mean, and a bias with it, "
-            "and adds a shift of its own: pass `bias=False`."
-        )
+        return BIAS
     made = {conv.out_channels for conv in found} - {channels}
     if made:
         how = f"makes {max(made)} channels. Each branch makes `channels`, {channels} here, and so does the projection."

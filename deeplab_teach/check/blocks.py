@@ -1,10 +1,14 @@
 """A block of layers that the learner writes as a class: running it, and comparing it with the reference."""
 
-import torch
 from torch import Tensor, nn
 
 from deeplab_teach.check.attempt import Raised, Wrong, attempt, build
-from deeplab_teach.check.compare import copy_weights, randomise, require_same
+from deeplab_teach.check.compare import copy_weights, randomise, require_same, require_untouched
+
+BIAS = (
+    "A convolution of yours has a bias. The batch norm that follows subtracts the mean, and a bias with it, and adds a "
+    "shift of its own: pass `bias=False`."
+)
 
 
 def build_block(answer: type, *sizes, **passed):
@@ -74,10 +78,7 @@ def require_weights(block: nn.Module):
 
 def require_no_bias(layers):
     if any(layer.bias is not None for layer in layers):
-        raise Wrong(
-            "A convolution of yours has a bias. The batch norm that follows subtracts the mean, and a bias with it, "
-            "and adds a shift of its own: pass `bias=False`."
-        )
+        raise Wrong(BIAS)
 
 
 def require_norms(block: nn.Module, used: list, names: list[str]):
@@ -129,8 +130,7 @@ def require_like(block: nn.Module, reference: nn.Module, call: str, x: Tensor, *
         copy_weights(_in_order(block, used), reference)
         given = x.clone()
         output = attempt(call, block.train(training), given)
-        if not torch.equal(given, x):
-            raise Wrong("Your code changes its input `x` in place. Others read it too: make a new tensor instead.")
+        require_untouched({"x": x}, {"x": given}, "its input `x`")
         reference.train(training)
         what = f"your output in {'training' if training else 'evaluation'} mode"
         require_same(output, reference(x), what=what, axes=axes, mistakes=mistakes(reference, x))

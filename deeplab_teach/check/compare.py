@@ -1,5 +1,6 @@
 """Comparing a learner's tensor with the reference's, so that the difference has a name."""
 
+import operator
 from collections.abc import Iterable
 
 import torch
@@ -90,6 +91,13 @@ def copy_weights(source: nn.Module, target: nn.Module) -> None:
         key = name if name in fitting else fitting[0]
         due[name] = given.pop(key).detach().reshape(value.shape)
     target.load_state_dict(due)
+
+
+def name_mistake(answers: list, cases, mistakes, alike=operator.eq) -> None:
+    """Raise `Wrong` with the sentence of the first of `(sentence, function)` that gives just these answers."""
+    for sentence, mistaken in mistakes:
+        if alike(answers, [mistaken(*case) for case in cases]):
+            raise Wrong(sentence)
 
 
 def _start(what: str) -> str:

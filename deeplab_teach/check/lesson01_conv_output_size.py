@@ -3,6 +3,7 @@
 import math
 
 from deeplab_teach.check.attempt import Wrong, a_kind, attempt, own_function
+from deeplab_teach.check.compare import name_mistake
 from deeplab_teach.check.engine import Exercise
 from deeplab_teach.layers import conv_output_size as reference
 
@@ -34,9 +35,8 @@ def _examine_conv_output_size(answer):
         answers.append(value)
     value = attempt("conv_output_size(9, 3)", answer, 9, 3)
     due = [_size(*case) for case in CASES]
-    for sentence, mistaken in _mistakes() if answers != due else ():
-        if answers == [mistaken(*case) for case in CASES]:
-            raise Wrong(sentence)
+    if answers != due:
+        name_mistake(answers, CASES, _mistakes())
     for case, got, right in zip(CASES, answers, due, strict=True):
         if isinstance(got, float):
             raise Wrong(f"`{CALL.format(*case)}` gives {got}, a float; a number of places is an int: `//` divides so.")

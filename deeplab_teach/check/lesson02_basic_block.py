@@ -5,6 +5,7 @@ from torch import nn
 
 from deeplab_teach.backbones.resnet import BasicBlock as Reference
 from deeplab_teach.check.attempt import Raised, Wrong, attempt, build, own_module_class
+from deeplab_teach.check.blocks import require_no_bias
 from deeplab_teach.check.compare import copy_weights, randomise, require_same
 from deeplab_teach.check.engine import Exercise
 from deeplab_teach.check.watch import require_gradients
@@ -42,11 +43,7 @@ def _examine_basic_block(answer):
 
 def _explain_layers(block, stride, changes):
     convolutions = [m for m in block.modules() if isinstance(m, nn.Conv2d)]
-    if any(conv.bias is not None for conv in convolutions):
-        raise Wrong(
-            "A convolution of yours has a bias. The batch norm that follows subtracts the mean, and a bias with it, "
-            "and adds a shift of its own: pass `bias=False`."
-        )
+    require_no_bias(convolutions)
     large = [conv for conv in convolutions if conv.kernel_size == (3, 3)]
     if len(large) != 2:
         raise Wrong(f"Asked are two 3x3 convolutions; your block has {len(large)}.")

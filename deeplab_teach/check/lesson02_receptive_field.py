@@ -1,6 +1,7 @@
 """Lesson 02: how much of the image one value of a map has seen."""
 
 from deeplab_teach.check.attempt import Wrong, a_kind, attempt, own_function
+from deeplab_teach.check.compare import name_mistake
 from deeplab_teach.check.engine import Exercise
 from deeplab_teach.layers import receptive_field as reference
 
@@ -31,9 +32,8 @@ def _examine_receptive_field(answer):
             raise Wrong(f"Your function returns {a_kind(value)}; asked is a pair `(field, step)`.")
         answers.append(tuple(value))
     due = [reference(layers) for layers in CASES]
-    for sentence, mistaken in _mistakes() if answers != due else ():
-        if answers == [mistaken(layers) for layers in CASES]:
-            raise Wrong(sentence)
+    if answers != due:
+        name_mistake(answers, [(layers,) for layers in CASES], _mistakes())
     for layers, got, right in zip(CASES, answers, due, strict=True):
         if got != right:
             raise Wrong(

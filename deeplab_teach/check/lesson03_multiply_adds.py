@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from deeplab_teach.check.attempt import NotAttempted, Raised, Wrong, a_kind, attempt, own_function
+from deeplab_teach.check.compare import name_mistake
 from deeplab_teach.check.engine import Exercise
 from deeplab_teach.check.lesson03_multiply_adds_mistakes import conv_mistakes, linear_mistakes
 from deeplab_teach.cost import multiply_adds as reference
@@ -31,10 +32,8 @@ def _examine_multiply_adds(answer):
     for cases, mistakes in zip(kinds, (conv_mistakes, linear_mistakes, None), strict=True):
         got = [_count(answer, *case, first=case is kinds[0][0]) for case in cases]
         due = [reference(*case) for case in cases]
-        for sentence, mistaken in mistakes() if mistakes and got != due else ():
-            if got == [mistaken(*case) for case in cases]:
-                raise Wrong(sentence)
         if got != due:
+            name_mistake(got, cases, mistakes() if mistakes else ())
             _explain_other(cases, got, due)
         for value in got:
             if not isinstance(value, Integral):

@@ -3,6 +3,7 @@
 from numbers import Integral
 
 from deeplab_teach.check.attempt import Wrong, a_kind, attempt, own_function
+from deeplab_teach.check.compare import name_mistake
 from deeplab_teach.check.engine import Exercise
 from deeplab_teach.layers import dilated_kernel as reference
 
@@ -21,10 +22,10 @@ def _examine_dilated_kernel(answer):
         raise Wrong("Reach and padding are swapped: the reach comes first.")
     for i, mistakes in enumerate((_reach_mistakes(), _padding_mistakes())):  # the padding follows from the reach
         numbers = [pair[i] for pair in pairs]
-        for sentence, mistaken in mistakes if numbers != [pair[i] for pair in due] else ():
-            if numbers == [mistaken(*case) for case in CASES]:
-                raise Wrong(sentence)
-        _require_right(i, numbers, [pair[i] for pair in due])
+        right = [pair[i] for pair in due]
+        if numbers != right:
+            name_mistake(numbers, CASES, mistakes)
+        _require_right(i, numbers, right)
 
 
 def _pair(value, call):

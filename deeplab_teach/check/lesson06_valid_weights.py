@@ -5,6 +5,7 @@ import math
 from numbers import Real
 
 from deeplab_teach.check.attempt import Raised, Wrong, a_kind, attempt, own_function
+from deeplab_teach.check.compare import name_mistake
 from deeplab_teach.check.engine import Exercise
 from deeplab_teach.layers import valid_weight_share as reference
 
@@ -28,9 +29,7 @@ def _examine_valid_weights(answer):
     due = [reference(*case) for case in CASES]
     if _equal(answers, due):
         return
-    for sentence, mistaken in _mistakes():
-        if _equal(answers, [mistaken(*case) for case in CASES]):
-            raise Wrong(sentence)
+    name_mistake(answers, CASES, _mistakes(), alike=_equal)
     for digits in range(6):
         if all(math.isclose(got, round(right, digits)) for got, right in zip(answers, due, strict=True)):
             raise Wrong(f"You round to {digits} digits. Give the share as it is; rounding is for whoever prints it.")

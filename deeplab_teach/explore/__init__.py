@@ -120,15 +120,14 @@ def borders(models: dict, scenes, classes) -> widgets.VBox:
     )
 
 
-def draw_sizes(size=16, kernel_size=3, stride=1, padding=1, layers=1, dilation=1):
+def draw_sizes(size=16, kernel_size=3, stride=1, padding=1, layers=1):
     """A stack of equal convolutions along one side: how many places are left, and how many one of them has read."""
-    stack = [(kernel_size, stride, padding, dilation)] * layers
+    stack = [(kernel_size, stride, padding, 1)] * layers
     fig = draw_conv(size, stack, f"{layers} x kernel {kernel_size}, stride {stride}, padding {padding}")
     sizes = [size]
     for _ in stack:
-        options = {"stride": stride, "padding": padding, "dilation": dilation}
-        sizes.append(conv_output_size(sizes[-1], kernel_size, **options))
-    field, step = receptive_field([(kernel_size, stride, dilation)] * layers)
+        sizes.append(conv_output_size(sizes[-1], kernel_size, stride=stride, padding=padding))
+    field, step = receptive_field([(kernel_size, stride, 1)] * layers)
     return fig, (
         f"Places: {' -> '.join(map(str, sizes))}. One place of the last layer reads {field} places of the input"
         f"{', padding included' if padding else ''}; its neighbour begins {step} further on."

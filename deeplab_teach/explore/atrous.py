@@ -2,7 +2,7 @@
 
 import ipywidgets as widgets
 
-from deeplab_teach.diagrams import draw_conv, draw_kernel
+from deeplab_teach.diagrams import draw_conv, draw_kernel, weights_that_read
 from deeplab_teach.explore.shell import label, play
 from deeplab_teach.layers import conv_output_size, dilated_kernel, receptive_field, valid_weight_share
 
@@ -39,9 +39,8 @@ def draw_rate(size=10, rate=6, row=3, column=3):
     """A dilated 3x3 kernel on a map: how much of it reads the map, and how much the padding?"""
     row, column = min(row, size - 1), min(column, size - 1)
     fig = draw_kernel(size, rate, row, column, f"Rate {rate} on a map of {size} x {size}")
-    here = 1
-    for position in (row, column):
-        here *= sum(0 <= position + step < size for step in (-rate, 0, rate))
+    along = weights_that_read(size, rate)
+    here = along[row] * along[column]
     share = valid_weight_share(size, rate)
     return fig, (
         f"At row {row}, column {column}, {here} of the 9 weights read the map; the others read padding. "

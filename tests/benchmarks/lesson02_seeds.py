@@ -6,13 +6,11 @@ The network and its training are the lesson's own: its cells up to `training_cur
 training loss of the last 20 of 120 steps.
 """
 
-import argparse
-import json
+from functools import cache
 from pathlib import Path
 
 import nbformat
-
-from deeplab_teach.files import atomic_write
+from seeds import collect
 
 LESSON = Path(__file__).resolve().parents[2] / "notebooks" / "02_resnet.ipynb"
 # name in the lesson -> (blocks in each of the three stages, with shortcuts)
@@ -24,6 +22,7 @@ RUNS = {
 }
 
 
+@cache  # the lesson's cells are run once
 def training_curve():
     """The lesson's function, from the lesson's cells."""
     cells = [cell.source for cell in nbformat.read(LESSON, 4).cells if cell.cell_type == "code"]
@@ -34,19 +33,10 @@ def training_curve():
     return namespace["training_curve"]
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("out", type=Path)
-    parser.add_argument("seeds", type=int, nargs="*", default=[0, 1, 2])
-    args = parser.parse_args()
-    run, rows = training_curve(), []
-    for name, (blocks, residual) in RUNS.items():
-        for seed in args.seeds:
-            rows.append({"run": name, "seed": seed, "loss": round(run(blocks, residual, seed=seed)[-1], 3)})
-            print(rows[-1], flush=True)
-    with atomic_write(args.out) as temporary:
-        temporary.write_text(json.dumps(rows, indent=1) + "\n")
+def one_run(name, seed):
+    blocks, residual = RUNS[name]
+    return {"loss": round(training_curve()(blocks, residual, seed=seed)[-1], 3)}
 
 
 if __name__ == "__main__":
-    main()
+    collect(__doc__, RUNS, one_run)
