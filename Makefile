@@ -22,11 +22,12 @@ unexport PYTHONPATH PYTHONHOME MPLBACKEND VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help lab test lint notebooks weights doctor constraints clean
+.PHONY: help lab test mutants-checks lint notebooks weights doctor constraints clean
 
 help:
 	@echo "make lab          set everything up and open lesson 00 in JupyterLab (PORT=$(PORT))"
 	@echo "make test         set everything up and pass all tests, every lesson included"
+	@echo "make mutants-checks  judge the checks of the exercises themselves (NAMES=basic_block for one)"
 	@echo "make doctor       say what is installed, which weights and data are there, and what to do"
 	@echo "make notebooks    run the lessons again and store their outputs (NAMES='00 07' for some of them)"
 	@echo "make lint         check the style of code and lessons"
@@ -87,6 +88,9 @@ lab: $(READY)
 test: $(READY)
 	@$(PY) -m pytest tests $(wildcard notebooks) --nbval --nbval-current-env \
 	  --nbval-sanitize-with tests/nbval_sanitize.cfg --nbval-cell-timeout=1800 $(PYTEST_ARGS)
+
+mutants-checks: $(READY)
+	@$(PY) tools/mutants_checks.py $(NAMES)
 
 lint: $(VENV)/.installed
 	@$(PY) -m ruff check .

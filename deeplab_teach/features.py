@@ -4,8 +4,10 @@ A backbone turns an image into named feature maps and *declares* them: how many 
 built from that declaration alone. So any head fits any backbone, and neither knows what the other is.
 """
 
+import copy
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 
@@ -64,6 +66,32 @@ class Backbone(nn.Module):
                 f"{self.name} takes images of {self.min_side} x {self.min_side} pixels or more, got "
                 f"{x.shape[-2]} x {x.shape[-1]}: its pools would leave nothing. Resize the image first."
             )
+
+
+@torch.no_grad()
+def same_features(a: Backbone, b: Backbone) -> dict[str, bool]:
+    """Whether two backbones with the same weights compute the same features at the positions that both have.
+
+    The test of dilation: `b` is built for a smaller output stride, so that its maps are denser than those of `a`.
+    Where dilation has replaced the strides rightly, every step-th value of a dense map is the value of the coarse one.
+
+    Args:
+        b: its strides divide those of `a`. Both stay as they are: modes, gradients, running averages.
+
+    Returns:
+        For each map of `a` in order whether `b` has the same: no difference is larger than a thousandth of the map's
+        largest value, far more than rounding and far less than any mistake. A map of another size is not the same.
+    """
+    a, b = (copy.deepcopy(backbone).eval() for backbone in (a, b))
+    noise = torch.randn(1, 3, 65, 97, generator=torch.Generator().manual_seed(0))  # 32 k + 1: any padding is even here
+    image = noise.to(next(a.parameters()))
+    dense, same = b(image), {}
+    for key, due in a(image).items():
+        step = a.feature_specs[key].stride // b.feature_specs[key].stride
+        found = dense[key][..., ::step, ::step]
+        limit = 1e-3 * due.abs().max()
+        same[key] = found.shape == due.shape and bool((found - due).abs().max() <= limit)
+    return same
 
 
 def high_key(feature_specs: dict[str, FeatureSpec], high: str | None = None) -> str:

@@ -1,5 +1,6 @@
 """Shared by all tests: seeds, figures without a window, no network where a test says so, kernels without a network."""
 
+import os
 import random
 import socket
 import tempfile
@@ -8,6 +9,7 @@ import matplotlib
 import numpy as np
 import pytest
 
+os.environ["DEEPLAB_TEACH_PROGRESS"] = ""  # tests and the kernels that they start forget what was right before
 matplotlib.use("Agg")  # not through MPLBACKEND: the lessons' kernels would inherit that and draw nothing
 
 

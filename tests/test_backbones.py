@@ -6,7 +6,6 @@ from helpers import on_meta, random_features
 from torch import nn
 
 from deeplab_teach.backbones import (
-    BACKBONES,
     AdaptedBackbone,
     alexnet,
     mobilenet_v2,
@@ -23,7 +22,6 @@ from deeplab_teach.features import Backbone, FeatureSpec
 from deeplab_teach.fpn import FPN, ChannelNorm, SimpleFeaturePyramid, with_pyramid
 from deeplab_teach.heads import ClassificationHead, DeepLabV3PlusHead
 from deeplab_teach.layers import conv_output_size, receptive_field
-from deeplab_teach.models import split_vgg
 
 # --- the papers' ResNet
 
@@ -217,18 +215,6 @@ def test_receptive_fields_are_what_a_gradient_reaches(layers):
     field, step = receptive_field(layers)
     assert reached[0][-1] - reached[0][0] + 1 == field
     assert reached[1][0] - reached[0][0] == step
-
-
-@pytest.mark.parametrize("name", ["vgg11", "alexnet"])
-def test_split_vgg_cuts_torchvisions_networks(name):
-    import torchvision
-
-    model = getattr(torchvision.models, name)(weights=None).eval()
-    backbone, head = split_vgg(model)
-    image = torch.rand(1, 3, 97, 129)
-    with torch.no_grad():
-        assert torch.equal(head(backbone(image)), model(image))
-    assert backbone(image).shape[1:] == on_meta(BACKBONES[name])(image.to("meta"))["c5"].shape[1:]
 
 
 # --- pyramids

@@ -16,6 +16,7 @@ from deeplab_teach.backbones import (
     resnet_beta,
     xception,
 )
+from deeplab_teach.features import same_features
 from deeplab_teach.layers import (
     SeparableConv2d,
     conv_bn_relu,
@@ -181,6 +182,19 @@ def test_another_rule_of_dilation_breaks_the_identity(monkeypatch, name, module,
     *_, (key, _, ours, reference) = dense_and_sparse(name, output_stride, (65, 97))
     assert key == "c5"
     assert relative_difference(ours, reference) > 0.1
+
+
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2", "efficientnet_lite0"])
+def test_same_features_finds_a_mistake_and_leaves_both_backbones_alone(name):
+    """`same_features` is the short form of the test above, for lesson 05; its check has the other mistakes."""
+    sparse = at_stride_32(name)
+    dense = same_weights(BACKBONES[name], sparse.state_dict(), output_stride=8).train()
+    before = {key: value.clone() for key, value in dense.state_dict().items()}
+    assert same_features(sparse, dense) == dict.fromkeys(("c1", "c2", "c3", "c4", "c5"), True)
+    assert dense.training and all(value.equal(before[key]) for key, value in dense.state_dict().items())
+    with torch.no_grad():
+        next(module for module in dense.modules() if getattr(module, "dilation", 1) == (4, 4)).weight *= 1.01
+    assert same_features(sparse, dense) == {"c1": True, "c2": True, "c3": True, "c4": True, "c5": False}
 
 
 # ------------------------------------------------------------------------------------------------- kernels

@@ -42,7 +42,6 @@ ORDER = (
 # Pairs that the order would allow and the design does not.
 FORBIDDEN = {("heads", "backbones"), ("features", "files"), ("layers", "files")}
 ONLY = {"weights": {"files"}}
-MAX_LINES = 220
 HEAVY = ("torchvision", "matplotlib", "ipywidgets", "timm", "torchmetrics", "IPython", "skimage")
 
 
@@ -103,12 +102,6 @@ def test_imports_go_upwards(path):
     source = path.read_text(encoding="utf-8")
     found = violations(source, module_name(path), is_package=path.name == "__init__.py")
     assert not found, "\n".join(found)
-
-
-@pytest.mark.parametrize("path", FILES, ids=lambda path: ".".join(module_name(path)))
-def test_a_file_can_be_read_in_one_sitting(path):
-    lines = len(path.read_text(encoding="utf-8").splitlines())
-    assert lines <= MAX_LINES, f"{path.name} has {lines} lines, at most {MAX_LINES}"
 
 
 def test_a_wrong_import_is_named():

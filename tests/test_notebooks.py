@@ -20,6 +20,17 @@ def test_lesson(path):
 
 
 @pytest.mark.skipif(not LESSONS, reason="there are no lessons in notebooks/ yet")
+@pytest.mark.parametrize("path", rules.lessons(), ids=lambda path: path.name[:2])
+def test_an_exercise_cell_runs_in_a_fresh_kernel(path, capsys):
+    """Whoever comes back to an exercise runs its cell alone, after the first one, which does nothing here."""
+    cells = [cell.source for cell in rules.code_cells(nbformat.read(path, as_version=4))]
+    exercises = [source for source in cells if re.search(r"^check\.(?!progress)\w+\(", source, re.M)]
+    assert len(exercises) >= 2
+    for source in exercises:
+        exec(compile(source, path.name, "exec"), {"__name__": "__main__"})
+        assert "not attempted" in capsys.readouterr().out
+
+
 def test_lessons_share_their_first_code_cell():
     first = {path.name: rules.code_cells(nbformat.read(path, 4))[0].source for path in LESSONS}
     assert len(set(first.values())) == 1, f"the first code cells differ: {first}"

@@ -106,6 +106,7 @@ class ResNet(Backbone):
         name: the published name, `"resnet50"`.
         block: `BasicBlock` or `Bottleneck`.
         depths: number of blocks of each stage, `(3, 4, 6, 3)` for ResNet-50.
+        width: channels of the stem and of the first stage's blocks, 64 for the published weights.
         output_stride: 8, 16 or 32: the stride of `c5`; stages past it dilate instead of striding.
 
     Features: `c1` is the stem after its ReLU, before the pool (64 channels, stride 2); `c2..c5` are layer1..layer4.
@@ -114,19 +115,19 @@ class ResNet(Backbone):
         ValueError: an impossible `output_stride`, or an input that is not `(N, 3, H, W)` float.
     """
 
-    def __init__(self, name, block, depths, *, output_stride=32):
+    def __init__(self, name, block, depths, *, width=64, output_stride=32):
         super().__init__()
         self.name = name
         plan = plan_strides((2, 2, 2, 2, 2), output_stride)  # the stem, then layer1 (with the pool) .. layer4
-        self.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False)
-        self.bn1 = nn.BatchNorm2d(64)
+        self.conv1 = nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU()
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
-        self.feature_specs = {"c1": FeatureSpec(64, 2)}
-        in_channels = 64
+        self.feature_specs = {"c1": FeatureSpec(width, 2)}
+        in_channels = width
         for i, (depth, (stride, rate_in, rate_out)) in enumerate(zip(depths, plan[1:], strict=True), start=1):
             stride = 1 if i == 1 else stride  # layer1's stride is the pool's
-            channels = 64 * 2 ** (i - 1)
+            channels = width * 2 ** (i - 1)
             rates = {"rate_in": rate_in, "rate_out": rate_out}
             self.add_module(f"layer{i}", make_stage(block, in_channels, channels, depth, stride=stride, **rates))
             in_channels = channels * block.expansion

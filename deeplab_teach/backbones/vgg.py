@@ -5,8 +5,7 @@ from torch import Tensor, nn
 from deeplab_teach.features import Backbone, FeatureSpec
 from deeplab_teach.layers import require_output_stride
 
-# Table 1 of the paper: how many 3x3 convolutions each of the five stages has, and how wide they are.
-CHANNELS = (64, 128, 256, 512, 512)
+# Table 1 of the paper: how many 3x3 convolutions each of the five stages has.
 DEPTHS = {
     "vgg11": (1, 1, 2, 2, 2),  # column A
     "vgg13": (2, 2, 2, 2, 2),  # B
@@ -20,7 +19,10 @@ class VGG(Backbone):
 
     Args:
         name: a key of `DEPTHS`; with `_bn` at its end there is a batch norm after each convolution (not in the paper;
-            torchvision's variant).
+            torchvision's variant). Any other name will do where `depths` are given.
+        depths: how many convolutions each stage has; `None` for those of `name`.
+        width: channels of the first stage, 64 for the published weights. They double from stage to stage, up to eight
+            times as many.
         output_stride: 32.
 
     Features: `c1..c5` are the outputs of the five pools: 64, 128, 256, 512, 512 channels. The pools round down: a map
@@ -32,15 +34,17 @@ class VGG(Backbone):
 
     min_side = 32
 
-    def __init__(self, name, *, output_stride=32):
+    def __init__(self, name, *, depths=None, width=64, output_stride=32):
         super().__init__()
         require_output_stride(name, output_stride, 32, "its strides are pools, which dilation cannot replace here")
         self.name = name
         self.feature_specs = {}
         self.taps = {}  # module of `features` -> key of the map it gives
-        depths = DEPTHS[name.removesuffix("_bn")]
+        if depths is None:
+            depths = DEPTHS[name.removesuffix("_bn")]
         layers, in_channels = [], 3
-        for stage, (channels, depth) in enumerate(zip(CHANNELS, depths, strict=True), start=1):
+        for stage, depth in enumerate(depths, start=1):
+            channels = width * min(2 ** (stage - 1), 8)
             for _ in range(depth):
                 layers.append(nn.Conv2d(in_channels, channels, 3, padding=1))
                 if name.endswith("_bn"):

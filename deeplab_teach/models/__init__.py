@@ -5,7 +5,6 @@ from deeplab_teach.models.build import (
     imagenet_classifier,
     is_deeplabv3plus,
     split_classifier,
-    split_vgg,
 )
 from deeplab_teach.models.parts import (
     Detector,
@@ -35,5 +34,4 @@ __all__ = [
     "predict_mask",
     "predict_places",
     "split_classifier",
-    "split_vgg",
 ]

@@ -80,15 +80,6 @@ def split_classifier(model: nn.Module) -> tuple[nn.Module, nn.Module]:
     return backbone, head
 
 
-def split_vgg(model: nn.Module) -> tuple[nn.Module, nn.Module]:
-    """Cut torchvision's VGG (or AlexNet) in two: `head(backbone(x)) == model(x)`, with the same weights.
-
-    The convolutions and pools are the backbone. The average to a fixed grid and the linear layers are the head.
-    """
-    head = nn.Sequential(model.avgpool, nn.Flatten(), model.classifier)
-    return model.features, head
-
-
 def is_deeplabv3plus(model: nn.Module) -> bool:
     """Whether a model is DeepLabv3+: the head decides, whatever the backbone."""
     return isinstance(model, SegmentationModel) and isinstance(model.head, DeepLabV3PlusHead)

@@ -1,0 +1,185 @@
+"""Lesson 01: how large a map a convolution leaves, and VGG's table."""
+
+import contextlib
+from numbers import Integral
+
+import torch
+from torch import nn
+
+from deeplab_teach.backbones.vgg import VGG
+from deeplab_teach.check.engine import Exercise
+from deeplab_teach.check.functions import Call, examine_function
+from deeplab_teach.check.mistakes import mistakes
+from deeplab_teach.check.modules import Case, examine_module
+from deeplab_teach.check.run import Raised, Wrong, a_kind, attempt, build, own_module_class, random_size
+from deeplab_teach.layers import conv_output_size as conv_output_size_reference
+
+# ---------------------------------------------------------------------------------------------------- conv_output_size
+
+
+def _examine_conv_output_size(answer):
+    draw = lambda low, high: int(torch.randint(low, high, ()))
+    rows = [(224, 11, 4, 2), (55, 3, 2), (97, 2, 2), (10, 4, 3), (13, 2, 3, 1), (10, 3, 4), (7, 7), (9, 3)]
+    rows += [(5, 1, 1, 3), (33, 3, 1, 6, 6), (33, 5, 1, 0, 2), (65, 7, 2, 3, 3), (40, 4, 3, 2, 5)]
+    rows += [(draw(40, 300), draw(2, 9), draw(2, 6), draw(1, 5), draw(2, 5)) for _ in range(4)]
+    names = ("stride", "padding", "dilation")  # what a row does not have, the call leaves out
+    calls = [Call((size, kernel_size), dict(zip(names, rest, strict=False))) for size, kernel_size, *rest in rows]
+    example = "conv_output_size(size, kernel_size, stride, padding, dilation)"
+    kind = lambda value: None if isinstance(value, Integral) else f"You give {a_kind(value)}; asked is an int."
+    advice = "Draw the places in a row and shift the kernel along them."
+    reference, known = conv_output_size_reference, CONV_OUTPUT_SIZE_MISTAKES
+    examine_function(answer, reference, example, calls, known, kind=kind, advice=advice)
+
+
+CONV_OUTPUT_SIZE_MISTAKES = mistakes(r"""
+You do not round: 224 places, a kernel of 11, a stride of 4 and a padding of 2 leave 55.25. Round down, by `//`.
+    // stride => / stride
+You round up: where the last step does not fit any more, the kernel is not placed.
+    (size + 2 * padding - reach) // stride => -((reach - 2 * padding - size) // stride)
+The first position of the kernel is not counted: it stands there before any step is made.
+    // stride + 1 => // stride
+The padding is counted once; it lies on both sides.
+    return (size + 2 * padding => return (size + padding
+The padding is subtracted: it makes the map larger, so it is added.
+    return (size + 2 * padding => return (size - 2 * padding
+The padding is left out.
+    return (size + 2 * padding => return (size
+The dilation is left out: a dilated kernel reaches further.
+    - reach) // => - kernel_size) //
+Your dilated kernel reaches over dilation * kernel_size places; but n weights have n - 1 gaps, and 1 place more.
+    - reach) // => - dilation * kernel_size) //
+Your kernel reaches over one place too few: n weights have n - 1 gaps, and one place more.
+    - reach) // => - reach + 1) //
+The dilation is added to the kernel size; it widens each of the kernel_size - 1 gaps.
+    - reach) // => - kernel_size - dilation + 1) //
+The stride is left out.
+    // stride + 1 => + 1
+""")
+
+conv_output_size = Exercise(
+    name="conv_output_size",
+    lesson="01",
+    minutes=6,
+    statement="""Compute how many places a convolution (or a pool) leaves along one side: from the size of the map, the
+        kernel size, stride, padding and dilation. Nothing is computed with tensors.""",
+    stub='''def conv_output_size(size, kernel_size, stride=1, padding=0, dilation=1):
+    """How many places a convolution leaves along one side of a map of `size` places.
+
+    padding: empty places added on each side.
+    dilation: distance between the places that neighbouring weights read; 1 is an
+        ordinary kernel.
+    Returns an int.
+    """
+    ...
+''',
+    hints=(
+        """Put the kernel at the very left of the padded row. How many places does it cover from its first to its last
+        weight? How many steps of `stride` can it make before it sticks out?""",
+        """A dilated kernel has kernel_size - 1 gaps of `dilation` places, and covers one place more than that. The
+        number of whole steps is what is left over, divided by the stride and rounded down; the start counts as
+        well.""",
+    ),
+    reference=conv_output_size_reference,
+    examine=_examine_conv_output_size,
+    moral="""PyTorch rounds down: that is why VGG's pools make 48 rows out of 97.""",
+)
+
+# ----------------------------------------------------------------------------------------------------------------- vgg
+
+
+def _as_asked(network):
+    """A VGG as the exercise builds it: without a name."""
+
+    class Asked(network):
+        def __init__(self, depths=(2, 2, 3, 3, 3), width=64):
+            super().__init__("vgg", depths=depths, width=width)
+
+    return Asked
+
+
+def _examine_vgg(answer):
+    own_module_class(answer, "MyVGG", nn.Module)
+    with contextlib.suppress(Raised, RuntimeError, TypeError, ValueError):  # the cases will tell
+        weights = build(answer, "MyVGG(depths, width)", (1, 1, 1, 1, 1), 2).parameters()
+        if max(map(len, weights)) >= 64:
+            raise Wrong("With `width=2` a layer of yours has 64 channels or more: is the table's 64 written out?")
+    cases = [
+        Case(((1, 1, 1, 1, 1),), {"width": 3}, (torch.randn(2, 3, 33, 47), torch.randn(1, 3, 36, 34))),
+        Case(((2, 1, 3, 2, 1),), {"width": 2}, (torch.randn(1, 3, *random_size(32, 64)),)),
+        Case((), {"width": 2}, (torch.randn(1, 3, 32, 32),)),
+    ]
+    axes = "(N, channels, H/stride, W/stride), rounded down"
+    examine_module(answer, VGG, "MyVGG", cases, VGG_MISTAKES, run="network(x)", axes=axes, adapt=_as_asked)
+    network = attempt("MyVGG(depths)", answer, (1, 1, 1, 1, 1))
+    if (channels := attempt("network(x)", network, torch.zeros(1, 3, 32, 32))["c5"].shape[1]) != 512:
+        raise Wrong(f"Where no width is given `c5` has {channels} channels in yours; `width=64` makes it 512.")
+
+
+VGG_MISTAKES = mistakes(r"""
+Your last stage is twice as wide as the one before: from `8 * width` on the widths stay.
+    min(2 ** (stage - 1), 8) => 2 ** (stage - 1)
+The width is the same in all stages; it doubles from stage to stage, until it is eight times as large.
+    width * min(2 ** (stage - 1), 8) => width
+The widths are one doubling too large: the first stage has `width` channels.
+    2 ** (stage - 1) => 2**stage
+A 3x3 convolution without padding makes the map smaller by 2: a kernel of 3 sticks out by 1.
+    , padding=1 =>
+Each convolution of a stage is built for what the stage is given; from the second on it reads the stage's own channels.
+    in_channels = channels => pass
+    (nn.MaxPool2d(2)) => (nn.MaxPool2d(2))\n            in_channels = channels
+Your stages have one convolution too many: `depth` counts the first as well.
+    range(depth) => range(depth + 1)
+Your stages do not end in a pool.
+    nn.MaxPool2d(2) => nn.Identity()
+Your pool does not stride; each stage halves its map.
+    nn.MaxPool2d(2) => nn.MaxPool2d(2, stride=1)
+Your pool's kernel is 3, as in AlexNet and ResNet; VGG's is 2.
+    nn.MaxPool2d(2) => nn.MaxPool2d(3, stride=2)
+Your convolutions have no bias; no batch norm follows here that would bring one.
+    padding=1 => padding=1, bias=False
+    nn.init.zeros_(module.bias) => pass
+""")
+
+vgg = Exercise(
+    name="vgg",
+    lesson="01",
+    minutes=9,
+    statement="""Fill in the blanks of a VGG of any depths and any width, so that with the same weights it gives the
+        same five maps as the package's (and torchvision's). The first stage has `width` channels; from stage to
+        stage they double, until they are `8 * width`.""",
+    stub='''class MyVGG(nn.Module):
+    """The five stages of a VGG; each `...` is a blank.
+
+    depths: how many 3x3 convolutions each stage has.
+    width: channels of the first stage.
+    """
+
+    def __init__(self, depths=(2, 2, 3, 3, 3), width=64):
+        super().__init__()
+        self.stages, in_channels = nn.ModuleList(), 3
+        for i, depth in enumerate(depths):  # i is 0 for the first stage
+            channels = ...
+            reads = ...  # the channels that each convolution of this stage is given: a list of `depth` numbers
+            convs = [nn.Sequential(nn.Conv2d(n, channels, 3, padding=...), nn.ReLU()) for n in reads]
+            in_channels = ...
+            self.stages.append(nn.Sequential(*convs, ...))
+
+    def forward(self, x):
+        maps = {}
+        for i, stage in enumerate(self.stages):
+            maps[f"c{i + 1}"] = x = stage(x)
+        return maps
+''',
+    hints=(
+        """Go along the table of section 4, with `width` in place of 64: which power of 2 belongs to which `i`, and
+        where does it end? In a stage of three, what does the first convolution read, and what do the other two?""",
+        """A power of 2 may be cut off by `min`. Only a stage's first convolution reads what the stage before gives,
+        `in_channels`; the others, `depth - 1` of them, read `channels`. The last blank is the layer that halves.""",
+    ),
+    reference=VGG,
+    examine=_examine_vgg,
+    as_answer=_as_asked,
+    moral="""Five depths and a width are a VGG: (1, 1, 2, 2, 2) is VGG-11, (2, 2, 4, 4, 4) VGG-19.""",
+)
+
+EXERCISES = (conv_output_size, vgg)
