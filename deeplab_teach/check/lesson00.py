@@ -148,7 +148,7 @@ def _examine_tiny_head(answer):
     cases = []
     for table, num_classes, (rows, columns) in (  # channels and stride of each map
         ({"c2": (20, 4), "c3": (20, 8), "c5": (20, 16)}, 11, (7, 9)),  # reading another map runs, and shows
-        ({"c1": (4, 2), "c4": (12, 16), "c5": (channels, 16)}, classes, random_size(2, 8)),
+        ({"c1": (44, 2), "c4": (12, 16), "c5": (channels, 16)}, classes, random_size(2, 8)),
     ):
         inputs = tuple(
             {key: torch.randn(n, c, h * 16 // stride, w * 16 // stride) for key, (c, stride) in table.items()}

@@ -105,7 +105,7 @@ def _examine_vgg(answer):
             raise Wrong("With `width=2` a layer of yours has 64 channels or more: is the table's 64 written out?")
     cases = [
         Case(((1, 1, 1, 1, 1),), {"width": 3}, (torch.randn(2, 3, 33, 47), torch.randn(1, 3, 36, 34))),
-        Case(((2, 1, 3, 2, 1),), {"width": 2}, (torch.randn(1, 3, *random_size(32, 64)),)),
+        Case(((2, 1, 4, 2, 1),), {"width": 2}, (torch.randn(1, 3, *random_size(32, 64)),)),
         Case((), {"width": 2}, (torch.randn(1, 3, 32, 32),)),
     ]
     axes = "(N, channels, H/stride, W/stride), rounded down"

@@ -124,6 +124,7 @@ def _examine_multiply_adds(answer):
         (nn.MultiheadAttention(6, 2).out_proj, [3, 2, 4, 6]),  # of a class derived from nn.Linear
         *((layer, (2, 8, 14, 22)) for layer in (nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(3), nn.AvgPool2d(2))),
         (nn.Embedding(12, 4), (2, 7, 4)),
+        (nn.Conv2d(3, 5, 7), (1, 5, 40001, 30011)),  # more than 32 bits hold
     ]
     example = "multiply_adds(layer, output_shape)"
     examine_function(answer, multiply_adds_reference, example, calls, MULTIPLY_ADDS_MISTAKES, kind=_kind_of_count)
@@ -207,6 +208,7 @@ def _examine_inverted_residual(answer):
             (8, 5, {"stride": 2, "expansion": 1}, [(1, 8, 10, 7)]),
             (5, 5, {"stride": 3, "expansion": int(torch.randint(2, 6, ()))}, [(2, 5, *random_size(7, 12))]),
             (3, 5, {"stride": 1, "expansion": 4}, [(2, 3, 7, 6)]),
+            (1, 5, {"stride": 1}, [(2, 1, 5, 6)]),
             (4, 4, {}, [(2, 4, 7, 8), (1, 4, 9, 10)]),
             (4, 7, {"stride": 2}, [(2, 4, 9, 12)]),
             (7, 7, {"stride": 1, "expansion": 1}, [(2, 7, 6, 9)]),

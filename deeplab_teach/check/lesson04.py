@@ -217,7 +217,10 @@ def _examine_confusion_matrix(answer):
     ]
     example, kind = "confusion_matrix(prediction, target, num_classes)", _kind_of_tensor
     advice = "Rows are true classes, columns predicted ones."
-    for these, named in ((calls, CONFUSION_MISTAKES), ([_label_maps(3, (5, 6), -1)], ())):
+    for these, named in (
+        (calls, CONFUSION_MISTAKES),
+        ([_label_maps(3, (5, 6), -1)], ()),
+    ):
         examine_function(answer, confusion_matrix_reference, example, these, named, kind=kind, advice=advice)
 
 
@@ -286,7 +289,7 @@ confusion_matrix = Exercise(
 
 
 def _examine_mean_iou(answer):
-    everywhere = [[[50, 2, 3], [4, 20, 1], [6, 5, 9]], [[61, 5], [9, 40]], torch.randint(1, 5000, (21, 21)).tolist()]
+    everywhere = [[[50, 2, 3], [4, 20, 1], [6, 5, 9]], [[61, 5], [9, 40]], torch.randint(1, 5000, (23, 23)).tolist()]
     empty = [
         [[90, 4, 0, 7], [8, 30, 0, 2], [0, 0, 0, 0], [5, 1, 0, 12]],  # class 2 occurs nowhere
         [[60, 3, 0, 2], [1, 40, 0, 6], [9, 2, 0, 4], [7, 5, 0, 30]],  # class 2 is never predicted

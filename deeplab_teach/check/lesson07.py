@@ -124,6 +124,7 @@ def _examine_trimap_band(answer):
         *((scene, 3), (scene, 1), (blobs, 2), (blobs, 5), (scene[None, :12], 4), (scene[8:11, :12], 5)),
         *((torch.full((5, 6), 4), 2), (torch.full((2, 4, 5), 255), 1), (steps.repeat(3, 1), 1)),
         *(Call((taken, 2), {"ignore_index": 6}), Call((scene[2:20], 3), {"ignore_index": 0})),
+        Call((torch.where(scene == 12, -1, scene), 2), {"ignore_index": -1}),
         (torch.stack([scene, scene.flip(1), torch.full_like(scene, 7)]), 2),
     ]
     examine_function(answer, metrics.trimap_band, "trimap_band(labels, width)", calls, TRIMAP_BAND_MISTAKES)
@@ -203,13 +204,14 @@ trimap_band = Exercise(
 def _models():
     """`{in words: model}`: DeepLabv3+ and other heads, as they are now, should their module have been reloaded."""
     resnet = ResNet("resnet18", BasicBlock, (1, 1, 1, 1), width=4, output_stride=16)
-    mobile, unknown = mobilenet_v2(width_mult=0.1, output_stride=16), Backbone()
+    mobile, unknown = mobilenet_v2(width_mult=0.1), Backbone()
     unknown.feature_specs = {"p2": FeatureSpec(8, 4), "p5": FeatureSpec(16, 16)}
     unknown.name, mobile.name = "unknown", "mobilenet_v2"
     subclass = type("Finer", (type("MyHead", (heads.DeepLabV3PlusHead,), {}),), {})
     namesake = nn.Module()  # a head of another kind; its layers have the names that DeepLabv3+'s have
     namesake.low_level, namesake.high, namesake.low_level_project = "p2", "p5", nn.Conv2d(1, 1, 1)
-    namesake.aspp, namesake.decoder, namesake.classifier = (nn.Conv2d(1, 1, 1) for _ in range(3))
+    namesake.aspp, namesake.decoder = heads.ASPP(4, (1,), channels=4), nn.Conv2d(1, 1, 1)
+    holder = lambda specs, classes: nn.Sequential(heads.DeepLabV3PlusHead(specs, classes, channels=4))
     on = lambda body, head, **options: models.SegmentationModel(body, head(body.feature_specs, 5, **options))
     return {
         "DeepLabv3+ on MobileNetV2": on(mobile, heads.DeepLabV3PlusHead, channels=4),
@@ -219,6 +221,7 @@ def _models():
         "DeepLabv3 (ASPP, no decoder)": on(unknown, heads.DeepLabV3Head, channels=4),
         "FCN": on(resnet, heads.FCNHead, channels=4),
         "another head with a layer `decoder`": models.SegmentationModel(unknown, namesake),
+        "a head of another class that holds DeepLabv3+'s": on(unknown, holder),
         "a single 1x1 convolution per position": on(unknown, heads.LinearHead),
         "a classifier": models.ImageClassifier(mobile, heads.ClassificationHead(mobile.feature_specs, 5)),
     }

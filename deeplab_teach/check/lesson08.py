@@ -194,7 +194,7 @@ fold_batch_norm = Exercise(
     stub='''def fold_batch_norm(conv, norm):
     """One convolution that does what `norm(conv(x))` does in eval mode.
 
-    conv: an nn.Conv2d of any stride, padding, dilation and groups, with a bias or without.
+    conv: an nn.Conv2d of any stride, padding, dilation, groups and precision, with a bias or not.
     norm: the nn.BatchNorm2d behind it. Both are in eval mode, and stay as they are.
     Returns a new nn.Conv2d with a bias, both of its parameters trainable.
     """

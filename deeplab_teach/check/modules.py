@@ -8,6 +8,7 @@ training mode, one image and more, after another size, in double precision, afte
 import copy
 import itertools
 import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -131,7 +132,12 @@ class Comparison:
                 else:
                     working.append(x)
             if working and not nothing:
-                self._require_like(mine, due, working, case, habits)
+                try:
+                    self._require_like(mine, due, working, case, habits)
+                except Habit:
+                    raise
+                except Wrong as difference:
+                    raise Wrong(f"{difference}{_other_shapes(mine, due)}") from None
         if nothing and habits:
             raise NotAttempted(f"`{self.run}` gave None; if you have written it, is a `return` missing?")
 
@@ -384,7 +390,7 @@ def _fitting(left, own, grads, wanted, wanted_grads) -> list:
         for i in sorted(left)
         for axes in layouts(own[i], wanted)
         if all(
-            torch.allclose(_turned_back(grad, axes, right), right, rtol=1e-6, atol=1e-9 * max(1.0, right.abs().max()))
+            torch.allclose(_turned_back(grad, axes, right), right, rtol=1e-5, atol=1e-6 * right.abs().max())
             for grad, right in zip(grads[i], wanted_grads, strict=True)
         )
     ]
@@ -406,6 +412,15 @@ def _used(module, inputs, probes) -> tuple[list, list]:
     ]
     columns = [(weight, grads) for weight, *grads in zip(weights, *rows, strict=True) if grads[0] is not None]
     return [weight for weight, _ in columns], [grads for _, grads in columns]
+
+
+def _other_shapes(mine, due) -> str:
+    """A sentence about weights that cannot be those of the reference, whose values were then never compared."""
+    shapes = [Counter(tuple(sorted(value.squeeze().shape)) for value in module.parameters()) for module in (mine, due)]
+    more, fewer = (", ".join(map(str, left)) for left in (shapes[0] - shapes[1], shapes[1] - shapes[0]))
+    if not more and not fewer:
+        return ""
+    return f" Its weights are others, too: yours has {more or 'none'} where the reference has {fewer or 'none'}."
 
 
 def _require_same_error(value, right, habits):

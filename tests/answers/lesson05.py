@@ -198,7 +198,7 @@ The step is upside down
         a.feature_specs[key].stride
 You ask for equal numbers
     error.item() < 1e-3 => torch.equal(mine, coarse[key])
-Rounding counts as a difference
+?
     error.item() < 1e-3 => torch.allclose(mine, coarse[key])
 Your limit does not depend on the map
     / coarse[key].abs().max() => / 1

@@ -296,7 +296,7 @@ another head with a layer `decoder`
     isinstance(model.head, DeepLabV3PlusHead) => hasattr(model.head, "decoder")
 one class, or its name
     isinstance(model.head, DeepLabV3PlusHead) => type(model.head) is DeepLabV3PlusHead
-one class, or its name
+?
     isinstance(model.head, DeepLabV3PlusHead) => "DeepLabV3Plus" in str(model)
 ?
     isinstance(model.head, DeepLabV3PlusHead) => model.head.__class__.__name__.startswith("DeepLabV3")
