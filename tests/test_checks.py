@@ -45,7 +45,7 @@ def fresh_state(monkeypatch, tmp_path):
 
 def forget():
     for exercise in check.EXERCISES.values():
-        exercise.state, exercise.wrong_tries, exercise.hints_shown, exercise.checked = NOT_ATTEMPTED, 0, 0, False
+        exercise.state, exercise.wrong_tries, exercise.hints_shown = NOT_ATTEMPTED, 0, 0
 
 
 def stub_of(name):

@@ -77,7 +77,6 @@ class Exercise:
     state: str = field(default=NOT_ATTEMPTED, init=False)
     wrong_tries: int = field(default=0, init=False)
     hints_shown: int = field(default=0, init=False)
-    checked: bool = field(default=False, init=False)
 
     def __post_init__(self):
         """Texts are written over several lines; what a learner reads is wrapped anew."""
@@ -125,7 +124,6 @@ class Exercise:
     def _remember(self, verdict, keep):
         """What was right once stays right; a later wrong run is only a try."""
         self.recall()
-        self.checked = True
         self.wrong_tries += verdict.state == WRONG
         if self.state != RIGHT and verdict.state != NOT_ATTEMPTED:
             self.state = verdict.state
