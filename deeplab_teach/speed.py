@@ -25,7 +25,7 @@ def fold_batch_norm(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
         raise ValueError(f"a batch norm of {norm.num_features} channels does not follow one of {conv.out_channels}.")
     if norm.running_var is None:
         raise ValueError("a batch norm without running averages depends on the batch: it cannot be folded.")
-    folded = copy.deepcopy(conv)
+    folded = copy.deepcopy(conv).requires_grad_(True)
     with torch.no_grad():
         scale = torch.rsqrt(norm.running_var + norm.eps)  # (out_channels,)
         scale = scale if norm.weight is None else scale * norm.weight

@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 import answers
+import nbformat
 import numpy as np
 import pytest
 import torch
@@ -27,7 +28,7 @@ from deeplab_teach import check
 from deeplab_teach.check import functions, modules, progress_file, run
 from deeplab_teach.check.engine import NOT_ATTEMPTED, RIGHT, WRONG
 from deeplab_teach.check.mistakes import edited, read_table, with_mistake
-from deeplab_teach.features import Backbone, FeatureSpec
+from deeplab_teach.features import FeatureSpec
 from deeplab_teach.heads import DeepLabV3Head, DeepLabV3PlusHead, LinearHead
 
 NAMES = list(check.EXERCISES)
@@ -48,11 +49,22 @@ def forget():
         exercise.state, exercise.wrong_tries, exercise.hints_shown = NOT_ATTEMPTED, 0, 0
 
 
+def cell_of(name):
+    """The source of an exercise's cell in the lessons, without the call of its check."""
+    cells = [
+        cell.source
+        for path in sorted((ROOT.parents[1] / "notebooks").glob("*.ipynb"))
+        for cell in nbformat.read(path, as_version=4).cells
+        if cell.cell_type == "code" and re.search(rf"^check\.{name}\(\w", cell.source, re.M)
+    ]
+    assert len(cells) == 1, f"check.{name} is called in {len(cells)} cells"
+    return re.sub(r"^check\..*", "", cells[0], flags=re.M)
+
+
 def stub_of(name):
-    namespace = {"nn": nn, "DeepLabV3PlusHead": DeepLabV3PlusHead, "Backbone": Backbone}
-    known = {*namespace, "__builtins__"}
-    exec(check.EXERCISES[name].stub, namespace)
-    return next(value for key, value in namespace.items() if key not in known)
+    namespace, asked = {}, ast.parse(cell_of(name)).body[-1].name
+    exec(cell_of(name), namespace)
+    return namespace[asked]
 
 
 def a_right_one(name):
@@ -172,11 +184,11 @@ def test_no_message_or_hint_contains_the_answer(name):
     """The learner's own line is echoed after an error; nothing else of the source may appear."""
     exercise = check.EXERCISES[name]
     told = [mistake.sentence for lesson, _, mistake in tables() if lesson == f"lesson{exercise.lesson}"]
-    told += [*exercise.hints, exercise.statement, exercise.stub]
+    told += [*exercise.hints, exercise.statement, cell_of(name)]
     source, docstring = inspect.getsource(exercise.reference), exercise.reference.__doc__ or ""
     lines = {line.partition("#")[0].strip() for line in source.splitlines() if line.strip() not in docstring}
     lines = {line for line in lines if len(line) > 20 and not line.startswith(("def ", "class ", "return backbone"))}
-    given = {line.strip() for line in exercise.stub.splitlines()}  # what the learner starts from is no secret
+    given = {line.strip() for line in cell_of(name).splitlines()}  # what the learner starts from is no secret
     assert len(lines - given) >= 1
     assert not [line for line in lines - given for text in told if line in text]
 
@@ -483,7 +495,16 @@ def test_checks_leave_no_trace_and_no_setting_reaches_them(name):
     assert before[1:] == after[1:]
 
 
-def test_defaults_that_the_stub_promises_are_kept():
+@pytest.mark.parametrize("name", NAMES)
+def test_defaults_are_those_of_the_lesson(name):
+    stub = stub_of(name)
+    written = not isinstance(stub, type) or "__init__" in vars(stub)
+    parameters = inspect.signature(stub).parameters if written else {}
+    promised = {key: each.default for key, each in parameters.items() if each.default is not each.empty}
+    assert check.EXERCISES[name].defaults == promised
+
+
+def test_defaults_that_the_lesson_promises_are_kept():
     source = inspect.getsource(a_right_one("resnet")).partition("\n")[2]
     for old, phrase in (("width=64", "keep that default"), ("depths, width=64", "")):
         namespace = {"nn": nn}

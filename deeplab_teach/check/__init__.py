@@ -8,15 +8,16 @@ import difflib
 import importlib
 import pkgutil
 
-from deeplab_teach.check.engine import print_progress
+from deeplab_teach.check.engine import Exercise, print_progress
 
-# In the order of the lessons: whatever `lessonNN.py` there is.
+# In the order of the lessons: whatever exercises there are in whatever `lessonNN.py`.
 LESSONS = sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name.startswith("lesson"))
-EXERCISES = {
-    exercise.name: exercise
-    for lesson in LESSONS
-    for exercise in importlib.import_module(f"{__name__}.{lesson}").EXERCISES
-}
+EXERCISES: dict[str, Exercise] = {}
+for _lesson in LESSONS:
+    for _name, _value in vars(importlib.import_module(f"{__name__}.{_lesson}")).items():
+        if isinstance(_value, Exercise):
+            _value.name, _value.lesson = _name, _lesson.removeprefix("lesson")
+            EXERCISES[_name] = _value
 
 __all__ = ["EXERCISES", "progress", *EXERCISES]
 

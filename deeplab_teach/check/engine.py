@@ -22,7 +22,6 @@ recognises the package's own answer handed in, wrapped or called, but no copy of
 be told from honest work. Nor is it a wall against somebody who attacks the check itself.
 """
 
-import ast
 import inspect
 import json
 import os
@@ -30,8 +29,8 @@ import textwrap
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 
-from deeplab_teach.check import progress_file
-from deeplab_teach.check.run import BARRED, NotAttempted, Stopped, Wrong, escaped, in_time, isolated, require_own
+from deeplab_teach.check import progress_file, run
+from deeplab_teach.check.run import NotAttempted, Wrong
 
 NOT_ATTEMPTED, WRONG, RIGHT = "not attempted", "wrong", "right"
 MARKS = {NOT_ATTEMPTED: "[  ]", WRONG: "[!!]", RIGHT: "[ok]"}
@@ -50,30 +49,30 @@ class Verdict:
 class Exercise:
     """One exercise of a lesson; calling it checks an answer and prints the verdict.
 
-    name: as in `check.NAME`.
-    lesson: its number, "00".
     minutes: how long it may take.
-    statement: what is asked.
-    stub: the code that the learner starts from, its body `...`.
+    statement: what is asked; the code to start from stands in the lesson.
     hints: two; the first gives an idea, the second nearly the line.
     reference: the package's own function or class, which `solution()` shows.
     examine: takes the answer; raises `Wrong` or `NotAttempted`, or returns when it is right.
     moral: one sentence for whoever got it right.
+    defaults: of the arguments that a call may leave out.
     barred: what an answer must not call besides the reference.
     as_answer: makes of a changed reference an answer of the form that is asked for; for the tests of the check itself.
+
+    `name` and `lesson` are those under which it stands: `aspp` in `lesson06.py` is `check.aspp`, of lesson "06".
     """
 
-    name: str
-    lesson: str
     minutes: int
     statement: str
-    stub: str
     hints: tuple[str, str]
     reference: Callable
     examine: Callable
     moral: str
+    defaults: dict = field(default_factory=dict)
     barred: tuple = ()
     as_answer: Callable = lambda made: made
+    name: str = field(default="", init=False)
+    lesson: str = field(default="", init=False)
     state: str = field(default=NOT_ATTEMPTED, init=False)
     wrong_tries: int = field(default=0, init=False)
     hints_shown: int = field(default=0, init=False)
@@ -98,10 +97,10 @@ class Exercise:
     def judge(self, answer) -> Verdict:
         """The verdict on an answer; nothing is printed or remembered."""
         hidden = is_set("HIDE")
-        barred = BARRED.set((self.reference, *self.barred))
+        barred = run.BARRED.set((self.reference, *self.barred))
         try:
-            with isolated():
-                in_time(lambda: self._examine(answer))
+            with run.isolated():
+                run.in_time(lambda: self._examine(answer))
         except NotAttempted as reason:
             stuck = "" if hidden else f"\nStuck? check.{self.name}.hint()"
             return Verdict(self.name, NOT_ATTEMPTED, f"not attempted ({reason}).{stuck}")
@@ -109,17 +108,17 @@ class Exercise:
             return Verdict(self.name, WRONG, f"wrong. {mistake}")
         except KeyboardInterrupt:
             raise  # the learner's own wish; one raised by an answer is a `Wrong` by now
-        except (Exception, SystemExit, Stopped) as error:
-            return Verdict(self.name, WRONG, f"wrong. {escaped(error)}")
+        except (Exception, SystemExit, run.Stopped) as error:
+            return Verdict(self.name, WRONG, f"wrong. {run.escaped(error)}")
         finally:
-            BARRED.reset(barred)
+            run.BARRED.reset(barred)
         own = "" if hidden else f"\nThe package's own: check.{self.name}.solution()"
         return Verdict(self.name, RIGHT, f"right. {self.moral}{own}")
 
     def _examine(self, answer):
-        require_own(answer, self.reference)
+        run.require_own(answer, self.reference)
+        require_defaults(answer, self.defaults)
         self.examine(answer)
-        require_defaults(answer, self.stub)
 
     def _remember(self, verdict, keep):
         """What was right once stays right; a later wrong run is only a try."""
@@ -159,15 +158,12 @@ class Exercise:
         return wrapped(f"check.{self.name} (lesson {self.lesson}, about {self.minutes} minutes): {self.statement}")
 
 
-def require_defaults(answer, stub: str) -> None:
-    """Raise `Wrong` unless the answer's arguments have the defaults that the stub's signature promises."""
-    functions = [node for node in ast.walk(ast.parse(stub)) if isinstance(node, ast.FunctionDef)]
-    given = inspect.signature(answer).parameters
-    for arguments in (function.args for function in functions if function.name != "forward"):
-        for argument, node in zip(arguments.args[::-1], arguments.defaults[::-1], strict=False):
-            name, value = argument.arg, ast.literal_eval(node)
-            if name in given and given[name].default != value:
-                raise Wrong(f"The stub promises `{name}={value!r}`, for calls that leave it out; keep that default.")
+def require_defaults(answer, defaults: dict) -> None:
+    """Raise `Wrong` unless the answer's arguments have the defaults that are promised."""
+    takes = run.signature_of(answer)
+    for name, value in defaults.items():
+        if takes and name in takes.parameters and takes.parameters[name].default != value:
+            raise Wrong(f"The lesson promises `{name}={value!r}`, for calls that leave it out; keep that default.")
 
 
 def is_set(switch: str) -> bool:

@@ -12,14 +12,8 @@ import torch
 from torch import Tensor
 
 from deeplab_teach.check.mistakes import Mistake, with_mistake
-from deeplab_teach.check.run import (
-    NotAttempted,
-    Raised,
-    Wrong,
-    a_kind,
-    attempt,
-    own_function,
-)
+from deeplab_teach.check.run import Raised, Wrong, a_kind, attempt, is_nothing, outcome, own_function, require_given
+from deeplab_teach.features import FeatureSpec
 
 
 @dataclass(frozen=True)
@@ -66,7 +60,7 @@ def examine_function(
     for call, value, right in zip(calls, found, due, strict=True):
         if isinstance(value, Raised):
             raise value
-        if value is None or value is Ellipsis:
+        if is_nothing(value):
             raise Wrong(
                 f"`{name}{call}` gives {value}, though other calls give something: does a way through your function "
                 "end without a `return`?"
@@ -87,21 +81,14 @@ def outcomes(function, calls: list[Call], example: str, *, own=False) -> list:
     found = []
     for call in calls:
         args, kwargs = copy.deepcopy((call.args, call.kwargs))
-        try:
-            value = function(*args, **kwargs) if own else attempt(example, function, *args, **kwargs)
-        except Raised as raised:
-            value = raised
-        except (Wrong, NotAttempted):
-            raise
-        except Exception as error:
-            value = Raised(error, example)
+        value = outcome(example, *(() if own else (attempt, example)), function, *args, **kwargs)
         same_settings = _settings(args, kwargs) == _settings(call.args, call.kwargs)
         untouched = isinstance(value, Raised) or (same_settings and alike((args, kwargs), (call.args, call.kwargs)))
         if not own and not untouched:  # where an error ended it half-way, the error is what matters
             raise Wrong("Your function changes what it is given; others still need it as it was. Work on a copy.")
         found.append(value)
-    if not own and found and all(value is None or value is Ellipsis or value is NotImplemented for value in found):
-        raise NotAttempted(f"`{example}` gave {found[0]}; if you have written it, is a `return` missing?")
+    if not own:
+        require_given(found, example)
     return found
 
 
@@ -200,10 +187,12 @@ def shown(value) -> str:
     if isinstance(value, tuple | list) and any(isinstance(part, float | Tensor) for part in value):
         words = ", ".join(map(shown, value))
         return f"({words})" if isinstance(value, tuple) else f"[{words}]"
-    if isinstance(value, torch.nn.Module) and not list(value.children()):
-        return repr(value)
     if isinstance(value, torch.nn.Module):
-        return f"<{type(value).__name__}>"
+        return f"<{type(value).__name__}>" if list(value.children()) else repr(value)
+    if isinstance(value, type):
+        return value.__name__
+    if isinstance(value, dict) and any(isinstance(spec, FeatureSpec) for spec in value.values()):
+        return "feature_specs"
     text = repr(value)
     return text if len(text) <= 120 and " at 0x" not in text else f"<{a_kind(value)}>"
 

@@ -15,8 +15,6 @@ from deeplab_teach.features import FeatureSpec
 from deeplab_teach.heads import LinearHead
 from deeplab_teach.models import split_classifier
 
-# --------------------------------------------------------------------------------------------------------------- split
-
 
 class _Classifier(ResNet):
     """A ResNet with torchvision's layers in their order, only narrower, and batch norms that hide nothing."""
@@ -39,7 +37,8 @@ def _examine_split(answer):
         model = _Classifier(block, depths, int(torch.randint(2, 30, ()))).train(training)
         model.layer2.requires_grad_(training)  # somebody may have frozen a stage
         before, layers = copy.deepcopy(model), list(model.named_modules())
-        parts = require_given(attempt("split(model)", answer, model), "split(model)")
+        parts = attempt("split(model)", answer, model)
+        require_given(parts, "split(model)")
         if list(model.named_modules()) != layers or not alike(model, before):
             raise Wrong("Your `split` changes the model it is given: who uses it after you must find it as it was.")
         if not isinstance(parts, tuple | list) or [isinstance(part, nn.Module) for part in parts] != [True, True]:
@@ -58,6 +57,8 @@ def _require_values(model, parts):
         for mistake in SPLIT_MISTAKES:
             if alike(found, _outputs(model, with_mistake(split_classifier, mistake), images)):
                 raise found.named(mistake.sentence) if isinstance(found, Raised) else Wrong(mistake.sentence)
+        if isinstance(found, Raised):
+            raise found
         require_given(found, "head(backbone(x))")
         for i, (value, right) in enumerate(zip(found, due, strict=True)):
             require_output(value, right, "`head(backbone(x))`" if i >= len(images) else "your backbone's output", "")
@@ -116,19 +117,9 @@ Your head gives probabilities: the model gives raw scores, so leave softmax out.
 """)
 
 split = Exercise(
-    name="split",
-    lesson="00",
     minutes=8,
     statement="""Cut a torchvision ResNet in two: return `backbone, head`, modules of its own layers, so that
         `backbone(x)` is a map (N, C, H/32, W/32) and `head(backbone(x))` equals `model(x)`. `model` stays as it is.""",
-    stub='''def split(model):
-    """Cut a torchvision ResNet in two: `head(backbone(x))` equals `model(x)`.
-
-    Returns `backbone, head`, two modules made of the model's own layers;
-    `backbone(x)` is a feature map (N, C, H/32, W/32).
-    """
-    ...
-''',
     hints=(
         """Print the model, or list `model.named_children()`: the layers stand in the order in which they run. Which is
         the last one whose output still has rows and columns?""",
@@ -139,8 +130,6 @@ split = Exercise(
     examine=_examine_split,
     moral="""The backbone ends where the places end; the average and `fc` are the classification head.""",
 )
-
-# ----------------------------------------------------------------------------------------------------------- tiny_head
 
 
 def _examine_tiny_head(answer):
@@ -170,7 +159,7 @@ Your convolution takes in `num_classes` channels: are its first two arguments sw
     features[self.high] => features
 Your kernel is 3x3: each answer looks at neighbours too. Asked is what a position's own channels say.
     , 1) => , 3, padding=1)
-Your layer has no bias: some classes are simply more frequent, and the bias is where that goes.
+Your layer has no bias to learn: some classes are simply more frequent, and the bias is where that goes.
     , 1) => , 1, bias=False)
 Your head gives probabilities (softmax). Asked are raw scores: the loss applies softmax by itself.
     (features[self.high]) => (features[self.high]).softmax(1)
@@ -181,26 +170,10 @@ Your head already picks the best class (argmax): nothing could be learnt from th
 """)
 
 tiny_head = Exercise(
-    name="tiny_head",
-    lesson="00",
     minutes=7,
     statement="""Write the smallest head that labels places: a module `TinyHead(feature_specs, num_classes)` whose
         `forward` takes the backbone's features and classifies each position of the deepest map, `c5`, with one 1x1
         convolution (with its bias). It gives raw scores (N, num_classes, h, w) and must fit any backbone.""",
-    stub='''class TinyHead(nn.Module):
-    """One 1x1 convolution that classifies each position of `c5`.
-
-    feature_specs: what the backbone declares, such as {"c5": FeatureSpec(channels=320, stride=16)}.
-    forward(features) -> raw scores (N, num_classes, h, w).
-    """
-
-    def __init__(self, feature_specs, num_classes):
-        super().__init__()
-        ...
-
-    def forward(self, features):
-        ...
-''',
     hints=(
         """A 1x1 convolution is a linear classifier applied at every position. How many numbers does it read at one
         position of `c5`, how many does it give, and who tells the head?""",
@@ -210,5 +183,3 @@ tiny_head = Exercise(
     examine=_examine_tiny_head,
     moral="""Your head never asks which backbone it sits on: the declared channels are all it needs.""",
 )
-
-EXERCISES = (split, tiny_head)

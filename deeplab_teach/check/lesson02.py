@@ -7,10 +7,8 @@ from deeplab_teach.check.engine import Exercise
 from deeplab_teach.check.functions import examine_function
 from deeplab_teach.check.mistakes import mistakes
 from deeplab_teach.check.modules import Case, examine_module
-from deeplab_teach.check.run import random_size
+from deeplab_teach.check.run import Wrong, attempt, random_size
 from deeplab_teach.layers import receptive_field as receptive_field_reference
-
-# --------------------------------------------------------------------------------------------------------- basic_block
 
 
 def _examine_basic_block(answer):
@@ -54,11 +52,10 @@ Your shortcut has a convolution even where nothing changes: there the signal mus
     , stride) => , stride) or nn.Sequential(nn.Conv2d(channels, channels, 1, bias=False), nn.BatchNorm2d(channels))
 The shortcut's convolution has no batch norm.
     , stride) => , stride) and nn.Conv2d(in_channels, channels, 1, stride, bias=False)
-Your 3x3 convolutions have a bias. The batch norm behind them takes it away again, with the mean: pass `bias=False`.
+Convolutions of yours have a bias. The batch norm behind them takes it away again, with the mean: pass `bias=False`.
     _conv3x3(in_channels, channels, stride=stride, rate=rate_in) => nn.Conv2d(in_channels, channels, 3, stride, 1)
     _conv3x3(channels, channels, rate=rate_out) => nn.Conv2d(channels, channels, 3, 1, 1)
-All your convolutions have a bias. The batch norm behind each takes it away again, with the mean: pass `bias=False`.
-    _conv3x3(in_channels, channels, stride=stride, rate=rate_in) => nn.Conv2d(in_channels, channels, 3, stride, 1)
+    or _conv3x3(in_channels, channels, stride=stride, rate=rate_in) => nn.Conv2d(in_channels, channels, 3, stride, 1)
     _conv3x3(channels, channels, rate=rate_out) => nn.Conv2d(channels, channels, 3, 1, 1)
     , stride) => , stride) and nn.Sequential(nn.Conv2d(in_channels, channels, 1, stride), nn.BatchNorm2d(channels))
 A 3x3 convolution without padding makes the map smaller by 2; then nothing fits the shortcut: padding=1.
@@ -84,26 +81,11 @@ There is no batch norm after your second convolution.
 """)
 
 basic_block = Exercise(
-    name="basic_block",
-    lesson="02",
     minutes=12,
     statement="""Write the residual block of ResNet-18: 3x3 convolution (it may stride), batch norm, ReLU, 3x3
         convolution, batch norm; add the shortcut; ReLU. The shortcut is the input, or where channels or size
         change a 1x1 convolution with the same stride and a batch norm. Convolutions have no bias.""",
-    stub='''class BasicBlock(nn.Module):
-    """Two 3x3 convolutions and a shortcut around them (ResNet-18 and -34).
-
-    in_channels, channels: of the input and of the output.
-    stride: of the first convolution; the block's output has ceil(H / stride) rows.
-    """
-
-    def __init__(self, in_channels, channels, stride=1):
-        super().__init__()
-        ...
-
-    def forward(self, x):
-        ...
-''',
+    defaults={"stride": 1},
     hints=(
         """Two paths begin at `x` and meet in a sum. Write the long one first. Then ask for each case what the short one
         must do so that both have the same shape.""",
@@ -112,11 +94,8 @@ basic_block = Exercise(
     ),
     reference=BasicBlock,
     examine=_examine_basic_block,
-    moral="""Where the long path gives zero, the block passes on what it is given: so a deeper network can imitate a
-        shallower one, by making the added blocks' last batch norms zero.""",
+    moral="Where the long path gives zero, the input passes: so a deeper network can imitate a shallower one.",
 )
-
-# ------------------------------------------------------------------------------------------------------------- resnet
 
 
 def _as_asked(network):
@@ -140,6 +119,9 @@ def _examine_resnet(answer):
     ]
     axes = "(N, C, H/stride, W/stride), rounded up"
     examine_module(answer, ResNet, "MyResNet", cases, RESNET_MISTAKES, run="network(x)", axes=axes, adapt=_as_asked)
+    wide = attempt("network(x)", answer(BasicBlock, (1, 1, 1, 1), 72), torch.zeros(2, 3, 32, 32))["c5"].shape[1]
+    if wide != 576:
+        raise Wrong(f"With `width=72` the last stage of yours has {wide} channels; it must have 8 * width.")
 
 
 RESNET_MISTAKES = mistakes(r"""
@@ -168,34 +150,11 @@ Your stages have one block too many: `depth` counts the first one as well.
 """)
 
 resnet = Exercise(
-    name="resnet",
-    lesson="02",
     minutes=10,
     statement="""Fill in the blanks of a ResNet that takes either block, any depths and any width, so that with the same
         weights it gives the same five maps as the package's (and torchvision's). The stem has `width` channels;
         the blocks of the four stages have once, twice, four and eight times as many.""",
-    stub='''class MyResNet(nn.Module):
-    """A ResNet's stem and four stages; each `...` is a blank."""
-
-    def __init__(self, block, depths, width=64):
-        super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(3, width, 7, ..., ..., bias=False), nn.BatchNorm2d(width), nn.ReLU())
-        self.pool = nn.MaxPool2d(3, ..., padding=...)
-        self.stages, in_channels = nn.ModuleList(), width
-        for i, depth in enumerate(depths):  # i is 0 for the first stage
-            channels, stride = ..., ...
-            first = block(in_channels, channels, stride=stride)
-            in_channels = ...
-            later = [block(in_channels, channels) for _ in range(...)]
-            self.stages.append(nn.Sequential(first, *later))
-
-    def forward(self, x):
-        maps = {"c1": self.stem(x)}
-        x = self.pool(maps["c1"])
-        for i, stage in enumerate(self.stages):
-            maps[f"c{i + 2}"] = x = stage(x)
-        return maps
-''',
+    defaults={"width": 64},
     hints=(
         """Go along the table of section 4. After the stem's convolution and its pool the map has a quarter of the
         image's rows; after the four stages it has a quarter, an eighth, a sixteenth, a thirty-second.""",
@@ -207,8 +166,6 @@ resnet = Exercise(
     as_answer=_as_asked,
     moral="""Five numbers and a block are a ResNet: depths and width. Published weights fit wherever these agree.""",
 )
-
-# ----------------------------------------------------------------------------------------------------- receptive_field
 
 
 def _examine_receptive_field(answer):
@@ -258,20 +215,9 @@ Your kernels reach to one side only, rounded down: a kernel of 2 has one gap, on
 """)
 
 receptive_field = Exercise(
-    name="receptive_field",
-    lesson="02",
     minutes=8,
     statement="""Compute along one side how many input places one output value has seen, and how far apart two
         neighbouring output values look. `layers` lists (kernel_size, stride, dilation) of each layer, in order.""",
-    stub='''def receptive_field(layers):
-    """What one output value of a stack of layers has seen, along one side.
-
-    layers: (kernel_size, stride, dilation) of each layer, from the input up.
-    Returns (field, step): how many input places it has seen, and how many input places
-    two neighbouring output values lie apart.
-    """
-    ...
-''',
     hints=(
         """Keep two numbers and update them layer by layer: how much has been seen, and how far apart neighbours lie.
         Without any layer both are 1.""",
@@ -282,5 +228,3 @@ receptive_field = Exercise(
     examine=_examine_receptive_field,
     moral="""A value of `c5` of ResNet-50 has seen 427 pixels along each side: more than a 224 pixel image has.""",
 )
-
-EXERCISES = (basic_block, resnet, receptive_field)

@@ -20,9 +20,6 @@ def _spiky(*size):
     return torch.randn(*size) ** 5
 
 
-# ------------------------------------------------------------------------------------------------------ separable_conv
-
-
 def _examine_separable_conv(answer):
     cases = [
         Case((n, c), {} if rate is None else {"rate": rate}, tuple(_spiky(*size) for size in sizes))
@@ -71,42 +68,23 @@ The pointwise convolution runs first. Asked is to look around in each channel, a
 """)
 
 separable_conv = Exercise(
-    name="separable_conv",
-    lesson="03",
     minutes=10,
     statement="""Write the pair of convolutions that takes the place of a 3x3 convolution: a depthwise 3x3, which looks
         around in each channel on its own, batch norm, ReLU; then a pointwise 1x1, which mixes the channels, batch
         norm, ReLU. `rate` is the dilation of the 3x3. The map keeps its size; convolutions have no bias; the batch
         norms are PyTorch's with its defaults.""",
-    stub='''class SeparableConv(nn.Module):
-    """Depthwise 3x3, then pointwise 1x1, each followed by batch norm and ReLU.
-
-    in_channels, out_channels: of the input and of the output; H and W stay as they are.
-    rate: the dilation of the 3x3, the distance between the places that its weights read.
-    """
-
-    def __init__(self, in_channels, out_channels, rate=1):
-        super().__init__()
-        ...
-
-    def forward(self, x):
-        ...
-''',
+    defaults={"rate": 1},
     hints=(
         """One argument of `nn.Conv2d` cuts the channels into groups that do not see each other. How many groups leave
-        each channel on its own? And how far does a 3x3 reach to each side when its weights lie `rate` places
-        apart?""",
-        """The depthwise one goes from in_channels to in_channels with one group per channel; both its padding and its
-        dilation are the rate (`dilation=rate`). The pointwise one has a kernel of 1. Each has a batch norm of its
-        own, for as many channels as it gives.""",
+        each channel on its own? How far does a 3x3 reach to each side if its weights lie `rate` places apart?""",
+        """The depthwise one goes from in_channels to in_channels with as many groups; its padding and its dilation are
+        the rate (`dilation=rate`). The pointwise one has a kernel of 1. Each has a batch norm of its own.""",
     ),
     reference=SeparableConv2d,
     examine=_examine_separable_conv,
     moral="""From 256 channels to 256 its two kernels hold 67,840 weights, where one ordinary 3x3 convolution has
         589,824: nearly nine times as many.""",
 )
-
-# ------------------------------------------------------------------------------------------------------- multiply_adds
 
 
 def _examine_multiply_adds(answer):
@@ -143,9 +121,6 @@ def _kind_of_count(value):
 MULTIPLY_ADDS_MISTAKES = mistakes(r"""
 The groups are left out: with groups an output channel reads only the input channels of its own group.
     (module.in_channels // module.groups) => module.in_channels
-Of a convolution groups and batch are left out: an output channel reads only its own group, and axis 0 counts images.
-    values * kernel_h * kernel_w * (module.in_channels // module.groups) => values // output_shape[0] * kernel_h *
-        kernel_w * module.in_channels
 You count multiplications and additions apart; one of each, together, is a single multiply-add.
     .Size(output_shape).numel() => .Size(output_shape).numel() * 2
 The batch is left out: axis 0 of `output_shape` is the number of images, and each is computed.
@@ -168,37 +143,22 @@ A layer of a class derived from `nn.Conv2d` or `nn.Linear` counts as well: `isin
 """)
 
 multiply_adds = Exercise(
-    name="multiply_adds",
-    lesson="03",
     minutes=10,
     statement="""Count the multiply-adds of one layer on its own: of an `nn.Conv2d`, with groups and kernels that are
         not square, or an `nn.Linear`; a class derived from either counts too. A norm, an activation, a pool, an
         embedding gives 0. Other layers that multiply, such as transposed convolutions, are not asked about. A
         multiplication with the addition after it counts once; a bias does not count.""",
-    stub='''def multiply_adds(layer, output_shape):
-    """The multiply-adds of one layer on its own, an int.
-
-    layer: an `nn.Conv2d`, an `nn.Linear`, or a layer that gives 0 (a norm, a ReLU, a pool).
-    output_shape: shape of what the layer gives (a tuple, list or `torch.Size`), batch included:
-        (1, 64, 56, 56) after a convolution; (1, 1000) or (2, 7, 10) after a linear layer.
-    One multiplication and the addition after it count once. A bias is not counted.
-    """
-    ...
-''',
     hints=(
         """Look at a single value of the output. Each weight that it meets is one multiply-add: how many are they in a
         convolution with groups, and how many in a linear layer? And how many such values does the output have?""",
-        """The number of output values is the product of `output_shape`. A value of a convolution meets height times
-        width of the kernel (the pair `layer.kernel_size`), times in_channels / groups as a whole number; one of a
-        linear layer meets `in_features`.""",
+        """The number of output values is the product of `output_shape`. A value of a convolution meets in_channels //
+        groups, times both sides of the kernel (`layer.kernel_size`); one of a linear layer meets `in_features`.""",
     ),
     reference=multiply_adds_reference,
     examine=_examine_multiply_adds,
     moral="""Summed over all layers this is the cost in papers' tables. How long it takes, only a clock tells.""",
     barred=(count, run_on_meta),
 )
-
-# --------------------------------------------------------------------------------------------------- inverted_residual
 
 
 def _examine_inverted_residual(answer):
@@ -258,38 +218,19 @@ Your convolutions have a bias. The batch norm behind each subtracts it with the 
 """)
 
 inverted_residual = Exercise(
-    name="inverted_residual",
-    lesson="03",
     minutes=12,
     statement="""Write the block of MobileNetV2: a 1x1 convolution to in_channels * expansion channels, batch norm,
         ReLU6; a depthwise 3x3 (it may stride), batch norm, ReLU6; a 1x1 convolution to out_channels and batch
         norm, without an activation. Where the stride is 1 and the channels stay, the input is added. With
         expansion 1 the first 1x1 is left out, with its batch norm and ReLU6. Convolutions have no bias.""",
-    stub='''class InvertedResidual(nn.Module):
-    """Narrow to wide (1x1), a depthwise 3x3, wide to narrow (1x1), and a shortcut (MobileNetV2).
-
-    in_channels, out_channels: of the input and of the output, the narrow ends.
-    stride: of the depthwise convolution; the output has ceil(H / stride) rows.
-    expansion: how many times as many channels the wide map has as the input.
-    """
-
-    def __init__(self, in_channels, out_channels, stride=1, expansion=6):
-        super().__init__()
-        ...
-
-    def forward(self, x):
-        ...
-''',
+    defaults={"stride": 1, "expansion": 6},
     hints=(
         """Write the long path first, as a list of layers: with an expansion of 1 the list begins at the depthwise
         convolution. Then ask when its output and `x` have the same shape.""",
         """With `wide` for in_channels * expansion the path goes in_channels -> wide -> wide -> out_channels; the middle
-        one has the stride, padding=1 and groups=wide. In `forward` add `x` if the stride is 1 and the channels
-        stay; nothing else stands on the shortcut or after the sum.""",
+        one has the stride, padding=1 and groups=wide. Add `x`, and nothing else, if stride is 1 and channels stay.""",
     ),
     reference=InvertedResidual,
     examine=_examine_inverted_residual,
     moral="""Blocks hand on only narrow maps; the wide one lives inside a block: which saves memory.""",
 )
-
-EXERCISES = (separable_conv, multiply_adds, inverted_residual)

@@ -21,9 +21,6 @@ def _kind_of_tensor(value):
     return None if isinstance(value, Tensor) else f"Your function returns {a_kind(value)}; asked is a tensor."
 
 
-# ------------------------------------------------------------------------------------------------------ predict_places
-
-
 def _examine_predict_places(answer):
     mixed = _classifier(training=True, hidden_channels=32, dropout=0.5)
     mixed.backbone.layer2.eval()  # as a frozen batch norm
@@ -81,21 +78,9 @@ You give the likeliest class of each place; asked are the probabilities of all.
 """)
 
 predict_places = Exercise(
-    name="predict_places",
-    lesson="04",
     minutes=10,
     statement="""Show the map that a classifier already knows: the probability of each class at each place of the map
         that its head averages. Afterwards the model is as it was, the mode of each of its modules too.""",
-    stub='''def predict_places(model, image):
-    """The probability of each class at each place of the map before the average.
-
-    model: an ImageClassifier of the course, its head a ClassificationHead, in training or eval mode or
-        parts of it in each; it is left as it was.
-    image: (3, H, W), in 0..1.
-    Returns (num_classes, h, w).
-    """
-    ...
-''',
     hints=(
         """The head reads one map and takes three steps: it may widen the map, it averages, it asks one linear layer.
         Leave out the second. And what do an image and a model need before any prediction?""",
@@ -107,8 +92,6 @@ predict_places = Exercise(
     moral="""No weight is new: whoever averages a map and asks one linear layer has a map of answers all along.""",
 )
 
-# ---------------------------------------------------------------------------------------------------------- pixel_loss
-
 
 def _examine_pixel_loss(answer):
     calls = [
@@ -117,6 +100,7 @@ def _examine_pixel_loss(answer):
         _scores_and_labels(4, (3, 4, 6), 1),
         _scores_and_labels(3, (2, 6, 5), 0, dtype=torch.float64),
         _scores_and_labels(4, (2, 5, 4), 99),
+        _scores_and_labels(300, (1, 3, 4), 255),
         _scores_and_labels(5, (2, 3, 4), 255, kind=torch.uint8),
         Call((torch.randn(2, 3, 4, 5), torch.randint(0, 3, (2, 4, 5)))),
         _scores_and_labels(3, (2, 4, 5), 255, scale=300.0),
@@ -175,21 +159,10 @@ Labels may be uint8, as a mask file has them; PyTorch's cross-entropy wants int6
 """)
 
 pixel_loss = Exercise(
-    name="pixel_loss",
-    lesson="04",
     minutes=8,
     statement="""Compute the loss of a segmentation network: the cross-entropy of each pixel, averaged over all pixels
         of the batch whose label is not `ignore_index`. Scores may be large, and gradients must flow back to them.""",
-    stub='''def pixel_loss(logits, target, ignore_index=255):
-    """Cross-entropy of each pixel, and its mean over those that are not ignored.
-
-    logits: (N, num_classes, H, W), raw scores.
-    target: (N, H, W), labels from 0 to num_classes - 1 or `ignore_index`, int64 or uint8.
-    ignore_index: what it marks is not counted, be it 255, a negative number or a class.
-    Returns a tensor of one number, in the number type of the scores.
-    """
-    ...
-''',
+    defaults={"ignore_index": 255},
     hints=(
         """Of a single pixel the loss is minus the logarithm of the softmax, at its true class. Which pixels are summed,
         and by which number is the sum divided?""",
@@ -201,8 +174,6 @@ pixel_loss = Exercise(
     moral="""With all pixels as the divisor, a batch with wide ignored rims would train more weakly.""",
 )
 
-# ---------------------------------------------------------------------------------------------------- confusion_matrix
-
 
 def _examine_confusion_matrix(answer):
     calls = [
@@ -211,16 +182,14 @@ def _examine_confusion_matrix(answer):
         _label_maps(5, (3, 6, 4), 255),
         _label_maps(3, (1, *random_size(3, 8)), 99),
         _label_maps(4, (8, 6), 0),
+        _label_maps(300, (9, 8), 255),
         _label_maps(21, (9, 11), 255, kinds=(torch.uint8, torch.uint8)),
         _label_maps(21, (2, 7, 11), 2, kinds=(torch.int64, torch.uint8)),
         Call((torch.randint(0, 3, (4, 6)), torch.randint(0, 3, (4, 6)), 3)),
     ]
     example, kind = "confusion_matrix(prediction, target, num_classes)", _kind_of_tensor
     advice = "Rows are true classes, columns predicted ones."
-    for these, named in (
-        (calls, CONFUSION_MISTAKES),
-        ([_label_maps(3, (5, 6), -1)], ()),
-    ):
+    for these, named in ((calls, CONFUSION_MISTAKES), ([_label_maps(3, (5, 6), -1)], ())):
         examine_function(answer, confusion_matrix_reference, example, these, named, kind=kind, advice=advice)
 
 
@@ -242,8 +211,7 @@ Ignored pixels are not taken out before you count; their label has no row in the
     target != ignore_index => target == target
 You leave out the label 255 whatever `ignore_index` says; it may be another number, and a class too.
     target != ignore_index => target != 255
-or
-    target != ignore_index => target != 255
+    or target != ignore_index => target != 255
     torch.bincount(pairs, minlength=num_classes**2) => torch.zeros(num_classes, num_classes).long().index_put(
         (pairs // num_classes, pairs % num_classes), torch.tensor(1), accumulate=True)
 You leave out labels beyond the classes, whatever `ignore_index` says; where it is a class, it is still counted.
@@ -259,21 +227,10 @@ No cell of yours exceeds 1: `matrix[a, b] += 1` adds only once where a pair come
 """)
 
 confusion_matrix = Exercise(
-    name="confusion_matrix",
-    lesson="04",
     minutes=10,
     statement="""Count the pixels of an image, or of a batch, by their true class (row) and their predicted class
         (column), without those whose true label is `ignore_index`.""",
-    stub='''def confusion_matrix(prediction, target, num_classes, ignore_index=255):
-    """How many pixels of each true class (row) were predicted as each class (column).
-
-    prediction, target: labels of one shape, (H, W) or (N, H, W), int64 or uint8, each in
-        0..num_classes-1. Where the target is `ignore_index`, the pixel is not counted.
-    num_classes: class 0, the background, included.
-    Returns (num_classes, num_classes) int64.
-    """
-    ...
-''',
+    defaults={"ignore_index": 255},
     hints=(
         """Every pixel that counts belongs to one cell of the matrix. Take the others out of both maps first. Number the
         cells row by row: what is the number of the cell for a given true and predicted class?""",
@@ -284,8 +241,6 @@ confusion_matrix = Exercise(
     examine=_examine_confusion_matrix,
     moral="""Such matrices can be added: sum them over all images and compute a score once, at the end.""",
 )
-
-# ------------------------------------------------------------------------------------------------------------ mean_iou
 
 
 def _examine_mean_iou(answer):
@@ -325,8 +280,7 @@ Twice the intersection, divided by row and column: that is Dice (the F1 score), 
     iou(confusion) => (2 * confusion.diagonal() / (confusion.sum(dim=1) + confusion.sum(dim=0)))
 Brackets are missing around your union: `/` comes before `+`. A mean IoU can never exceed 1.
     iou(confusion) => (confusion.diagonal() / confusion.sum(dim=1) + confusion.sum(dim=0) - confusion.diagonal())
-or
-    iou(confusion) => (confusion.diagonal() / confusion.sum(dim=0) + confusion.sum(dim=1) - confusion.diagonal())
+    or iou(confusion) => (confusion.diagonal() / confusion.sum(dim=0) + confusion.sum(dim=1) - confusion.diagonal())
 You add up the classes; divide by the number of those that occur.
     nanmean => nansum
 The background is left out of your mean; class 0 counts like any other.
@@ -346,21 +300,9 @@ Classes whose intersection is empty are left out of your mean. An IoU of 0 count
 """)
 
 mean_iou = Exercise(
-    name="mean_iou",
-    lesson="04",
     minutes=7,
     statement="""Compute the mean IoU from a confusion matrix, as a Python float: the intersection of each class divided
         by its union, then the mean over the classes that occur, be it as truth or as prediction.""",
-    stub='''def mean_iou(confusion):
-    """Mean over classes of intersection over union, a Python float in 0..1.
-
-    confusion: (num_classes, num_classes) int64, pixels by true class (row) and predicted
-        class (column).
-    Intersection: pixels of the class that were predicted as it. Union: pixels that are of
-    the class or were predicted as it, each once. A class with an empty union is left out.
-    """
-    ...
-''',
     hints=(
         """The pixels of a class are its row, those predicted as it are its column. In which cell do the two meet, and
         how often is that cell in the sum of both?""",
@@ -373,5 +315,3 @@ mean_iou = Exercise(
     barred=(iou,),
     as_answer=lambda made: type(made)(made.__code__, {**made.__globals__, "iou": edited(iou, ())}),
 )
-
-EXERCISES = (predict_places, pixel_loss, confusion_matrix, mean_iou)

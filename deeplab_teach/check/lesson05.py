@@ -14,8 +14,6 @@ from deeplab_teach.features import same_features as same_features_reference
 from deeplab_teach.layers import plan_strides as plan_strides_reference
 from deeplab_teach.layers import running_strides
 
-# -------------------------------------------------------------------------------------------------------- plan_strides
-
 
 def _examine_plan_strides(answer):
     draw = lambda low, high: int(torch.randint(low, high, ()))
@@ -42,16 +40,14 @@ def _kind_of_plan(value):
     return None
 
 
-PLAN_STRIDES_MISTAKES = mistakes(
-    r"""
+PLAN_STRIDES_MISTAKES = mistakes(r"""
 Your function returns after the first stage: the `return` stands inside the loop.
     rate))\n    return plan => rate))\n        return plan
 No stage of yours gives its stride up: keep the product of the strides taken, and compare what it would become.
     reached *= stride => pass
 You set strides to 1 and leave every rate at 1. On the denser grid neighbours lie closer together: spread the kernels.
     (stride, rate_in, rate) => (stride, 1, 1)
-Your rate_in is the new rate already. A stage's first convolution reads the map from before the stride that is given
-up, where neighbours lie as far apart as ever: rate_in is the last rate of the stage before.
+Your rate_in is the new rate already. A stage's first convolution reads the map before it: use the rate before it.
     (stride, rate_in, rate) => (stride, rate, rate)
 Your rate_out comes one stage late: what comes after the stride that is given up runs on the denser grid already.
     (stride, rate_in, rate) => (stride, rate_in, rate_in)
@@ -75,8 +71,7 @@ You notice one stage too late that output_stride is exceeded: ask what the produ
     reached * stride > output_stride => reached > output_stride
 You ask whether output_stride is reached, not whether this stride would go past it: with 4, 4 and 8 you come to 16.
     reached * stride > output_stride => reached >= output_stride
-Once a stage has given its stride up, all later ones do in yours. Only strides that are taken count: after 4 and 4 the
-product at output_stride 8 is still 4, so a stride of 2 fits.
+Once a stage has given its stride up, all later ones do in yours. At 8, after 4 and 4 the product is 4: a 2 still fits.
     rate_in = rate\n => rate_in, reached = rate, reached * stride\n
     reached * stride > output_stride => reached > output_stride
     reached *= stride => pass
@@ -88,35 +83,17 @@ The first number of your rows is the product of the strides so far; asked is the
     (stride, rate_in, rate) => (reached, rate_in, rate)
 rate_in and rate_out are swapped: rate_in, the old one, comes first.
     (stride, rate_in, rate) => (stride, rate, rate_in)
-You divide the product of all strides by output_stride. That is the rate only where output_stride is reached exactly:
-multiply the strides that were given up.
+You divide the product of all strides by output_stride, which is not always reached: multiply those given up.
     [], 1, 1 => [], 1, 1\n    total = 1
     rate *= stride => pass
     rate_in = rate\n => rate_in = rate\n        total *= stride\n        rate = max(1, total // output_stride)\n
-"""
-)
+""")
 
 plan_strides = Exercise(
-    name="plan_strides",
-    lesson="05",
     minutes=12,
-    statement=(
-        "Plan which stages stride and which dilate. A stage strides if the product of the strides taken, its own "
-        "included, is at most output_stride. A stage that would go past it gets stride 1, and every convolution after "
-        "the place of that stride runs at a rate so many times larger. Give (stride, rate_in, rate_out) of each stage."
-    ),
-    stub='''def plan_strides(strides, output_stride):
-    """Which stages stride and which dilate, so that the strides together stay within
-    `output_stride`.
-
-    strides: the nominal stride of each stage, in order, a list or a tuple: [2, 2, 2, 2, 2].
-    output_stride: what their product must not exceed: 8, 16 or 32.
-    Returns a list with one (stride, rate_in, rate_out) per stage. rate_in is for the
-    convolutions up to and including the one that would have strided, rate_out for those
-    after it; a stage that gives no stride up has both the same. An undilated rate is 1.
-    """
-    ...
-''',
+    statement="""Plan which stages stride and which dilate. A stage strides if the product of the strides taken, its own
+        included, is at most output_stride. A stage that would go past it gets stride 1, and every convolution after the
+        place of that stride runs at a rate so many times larger. Give (stride, rate_in, rate_out) of each stage.""",
     hints=(
         "Go through the stages with two numbers: how far the map has been strided, and the present rate. Which of the "
         "two changes in a stage that strides, which in a stage that gives its stride up, and by which factor?",
@@ -125,13 +102,8 @@ plan_strides = Exercise(
     ),
     reference=plan_strides_reference,
     examine=_examine_plan_strides,
-    moral=(
-        "With this plan a ResNet's weights serve every output stride: at the positions that two of them share, they "
-        "compute the same features."
-    ),
+    moral="With this plan one set of weights serves every output stride: at shared places the features are the same.",
 )
-
-# ------------------------------------------------------------------------------------------------------- same_features
 
 
 class _Net(Backbone):
@@ -172,12 +144,6 @@ def _rounded(x):
     return x + 1e-6 * x.abs().max() * torch.linspace(0.5, 1, x[0, 0].numel(), dtype=x.dtype).view(x.shape[-2:])
 
 
-def _one_place(x):
-    place = torch.zeros_like(x)
-    place[0, -1, 4, 4] = 1
-    return place
-
-
 def _changed(x, factor, *where):
     x = x.clone()
     x[where] *= factor
@@ -199,7 +165,7 @@ def _pair(about, strides=4, at=(16, 8), *, training=(False, False), scale=1.0, l
 
 def _examine_same_features(answer):
     zero, even, inside, last = "constant", 4 * (1,), 2 * (slice(1, -1),), 2 * (slice(3, None),)
-    first_rate_wrong = {6: (1, 2, 4 * (2,), zero)}
+    one_place, first_rate_wrong = tuple(map(torch.tensor, (0, -1, 4, 4))), {6: (1, 2, 4 * (2,), zero)}
     calls = [
         _pair("all_right", training=(True, True)),
         _pair("first_rate_wrong", layers=first_rate_wrong, training=(True, False)),
@@ -213,7 +179,7 @@ def _examine_same_features(answer):
         _pair("c4_two_rows_too_small", c4=lambda x: x[..., :-2, :]),
         _pair("c4_off_by_1_percent", 4, (16, 16), c4=lambda x: x + 0.01 * x.abs().max()),
         _pair("c2_mirrored", 5, (32, 16), c2=lambda x: x.flip(-1)),
-        _pair("c3_wrong_at_one_place", c3=lambda x: x + 0.1 * x.abs().max() * _one_place(x)),
+        _pair("c3_wrong_at_one_place", c3=lambda x: x.index_put(one_place, 2 * x.abs().max())),
         _pair("c2_larger_by_a_constant", c2=lambda x: x + 0.2 * x.abs().max()),
         _pair("c3_smaller_by_a_constant", c3=lambda x: x - 0.2 * x.abs().max()),
         _pair("c1_wrong_at_the_border", c1=lambda x: _changed(1.5 * x, 1 / 1.5, ..., *inside)),
@@ -221,25 +187,17 @@ def _examine_same_features(answer):
     ]
     calls[5][1].drop.train()
     _Net.recorded.clear()
-    advice = (
-        "The name of the second backbone says what is the matter with it. Where nothing is, rounding remains: a "
-        "millionth of the map's largest value."
-    )
+    advice = "The second backbone's name says what is the matter. Where nothing is, a millionth remains, by rounding."
     example, known = "same_features(a, b)", SAME_FEATURES_MISTAKES
     try:
         examine_function(answer, same_features_reference, example, calls, known, kind=_kind_of_same, advice=advice)
     except Raised as raised:
         if "size of tensor" in str(raised.error) or "broadcast" in str(raised.error):
-            raise raised.named(
-                "Maps of different sizes were compared. Take every step-th row and column of the map of `b`; where "
-                "the sizes still differ, that is an answer and no error: False."
-            ) from None
+            different = "Maps of different sizes were compared. Where sizes still differ after the steps, it is False."
+            raise raised.named(different) from None
         raise
     if any(recorded for recorded, _ in _Net.recorded):
-        raise Wrong(
-            "Your answers are right, but your function records gradients, which takes memory for each layer: run both "
-            "backbones under `torch.no_grad()`."
-        )
+        raise Wrong("Your answers are right, but your function records gradients: run both under `torch.no_grad()`.")
     if not all(spread > 0 for _, spread in _Net.recorded):
         raise Wrong("Your image has the same value everywhere, which hides much: make it of random numbers.")
 
@@ -252,8 +210,7 @@ def _kind_of_same(value):
     return None
 
 
-SAME_FEATURES_MISTAKES = mistakes(
-    r"""
+SAME_FEATURES_MISTAKES = mistakes(r"""
 Your function returns after the first map: the `return` stands inside the loop.
     <= limit)\n    return same => <= limit)\n        return same
 True and False are exchanged in yours: True says that the two agree.
@@ -261,63 +218,36 @@ True and False are exchanged in yours: True says that the two agree.
     found.shape == due.shape and => found.shape != due.shape or
 Nothing agrees in yours. Do both backbones get the same image, and are both in eval mode?
     in a(image).items() => in a(torch.randn(1, 3, 65, 97)).items()
-Both backbones must be in eval mode. In training mode batch norm measures its own batch, which differs from grid to
-grid, and dropout works by chance.
+Both backbones must be in eval mode. In training mode batch norm measures its own grid, and dropout works by chance.
     (backbone).eval() for => (backbone) for
-Where `b` has more places than `a`, yours never agree, not even where nothing is wrong. At step 2 the places that both
-have are every second row and every second column of `b`, beginning with the first.
+Where `b` has more places, yours never agree. At step 2 the shared places are every second row and column of `b`.
     dense[key][..., ::step, ::step] => dense[key]
 A step of 2 is written out in yours; it is the stride of a's map divided by that of b's, and may be 1, 3 or 4.
     a.feature_specs[key].stride // b.feature_specs[key].stride => 2
 One step is used for all maps in yours. Each map has its own: only those past b's output stride are denser.
     a.feature_specs[key].stride // b.feature_specs[key].stride => list(a.feature_specs.values())[-1].stride //
         list(b.feature_specs.values())[-1].stride
-The step is upside down: the stride of a's map is the larger one.
-    a.feature_specs[key].stride // b.feature_specs[key].stride => b.feature_specs[key].stride //
-        a.feature_specs[key].stride
 You ask for equal numbers. Sums in another order differ in their last digits: allow a thousandth of the map's largest.
     bool((found - due).abs().max() <= limit) => torch.equal(found, due)
-Your limit does not depend on the map. In one with values of 1e-7 everything passes, in one with values of 10000
-rounding is too much: take a share of the map's largest value.
+Your limit does not depend on the map, whose values may be 1e-7 or 10000: take a share of its largest value.
     1e-3 * due.abs().max() => 1e-4
 A map that is wrong by a hundredth passes in yours: the limit is a thousandth of the largest value.
     1e-3 * due => 0.02 * due
 Differences below zero pass in yours, however large: take `abs` before you take the largest.
     (found - due).abs().max() => (found - due).max()
-or
-    (found - due).abs().max() => (due - found).max()
 Not all values count in yours: a map passes that is wrong in its last channels and beyond its first rows and columns.
     (found - due).abs().max() => (found - due)[..., 0, 0].abs().max()
 The border does not count in yours: wrong padding shows there first.
     (found - due).abs().max() => (found - due)[..., 1:-1, 1:-1].abs().max()
 Your function stops at the first map that differs; asked is an answer for each.
     <= limit)\n => <= limit)\n        if not same[key]:\n            break\n
-"""
-)
+""")
 
 same_features = Exercise(
-    name="same_features",
-    lesson="05",
     minutes=12,
-    statement=(
-        "Write the test of dilation. Run two backbones with the same weights on one random image, and say for each map "
-        "whether `b`, whose maps may be denser, has a's values at the places that both have, but for rounding."
-    ),
-    stub='''def same_features(a, b):
-    """At which maps two backbones with the same weights agree.
-
-    a, b: backbones. feature_specs[key].stride is the stride of a map; that of b's is the
-        same as that of a's, or a half, a third, ... of it. Both are left as they were:
-        weights, running averages, and the mode of each module in them.
-    Returns a dict with True or False for each map of a, in order: {"c1": True, "c2": False}.
-        True if b's map has a's values at the places that both have: no difference is larger
-        than a thousandth of the largest value in a's map. Else False, and also if b's map is
-        of another size.
-    Both run on the same random image, of 64 x 64 pixels or more, in eval mode, and without
-    gradients.
-    """
-    ...
-''',
+    statement="""Write the test of dilation. Run two backbones with the same weights on one random image, and say for
+        each map whether `b`, whose maps may be denser, has a's values at the places that both have, but for
+        rounding.""",
     hints=(
         "`copy.deepcopy(a).eval()` may be changed as you like. How many places of b's map lie between two that a's map "
         "has too? The two strides say it, for each map anew.",
@@ -326,10 +256,5 @@ same_features = Exercise(
     ),
     reference=same_features_reference,
     examine=_examine_same_features,
-    moral=(
-        "A few lines that find what no error message tells. Run them whenever somebody has patched a network, you "
-        "included."
-    ),
+    moral="It finds what no error message tells. Run it whenever somebody has patched a network, you included.",
 )
-
-EXERCISES = (plan_strides, same_features)

@@ -12,8 +12,6 @@ from deeplab_teach.check.run import a_kind, random_size
 from deeplab_teach.heads.deeplabv3 import ASPP, ImagePooling
 from deeplab_teach.layers import valid_weight_share
 
-# ------------------------------------------------------------------------------------------------------- image_pooling
-
 
 def _examine_image_pooling(answer):
     cases = [
@@ -28,8 +26,7 @@ def _examine_image_pooling(answer):
     examine_module(answer, ImagePooling, "ImagePooling", cases, IMAGE_POOLING_MISTAKES, run="pooling(x)", axes=axes)
 
 
-IMAGE_POOLING_MISTAKES = mistakes(
-    r"""
+IMAGE_POOLING_MISTAKES = mistakes(r"""
 You take the highest value of each channel; asked is the average over all places.
     AdaptiveAvgPool2d => AdaptiveMaxPool2d
 You add up the places and do not divide by their number, so that a larger map gives larger values.
@@ -41,8 +38,7 @@ Your average runs over the images (dim 0) as well: each image of a batch needs a
     super().forward(x) => super().forward(x.mean(0, keepdim=True).expand(len(x), -1, -1, -1))
 Your average runs over one axis only, so that each row or column keeps a value of its own: dims 2 and 3 both go.
     AdaptiveAvgPool2d(1) => AdaptiveAvgPool2d((1, None))
-or
-    AdaptiveAvgPool2d(1) => AdaptiveAvgPool2d((None, 1))
+    or AdaptiveAvgPool2d(1) => AdaptiveAvgPool2d((None, 1))
 Your averages have lost their rows and columns, which a convolution wants: keep both axes, with size 1.
     AdaptiveAvgPool2d(1) => Identity()
     super().forward(x) => super().forward(x.mean((2, 3)))
@@ -58,11 +54,6 @@ You spread the average first and convolve each copy: h * w times the same work, 
     super().forward(x) => super().forward(x.mean((2, 3), keepdim=True).expand_as(x))
 Your result is a square: rows and columns each have a size of their own.
     size=x.shape[-2:] => size=x.shape[2]
-Rows and columns are swapped in your result.
-    size=x.shape[-2:] => size=(x.shape[3], x.shape[2])
-You join the average with the map itself; asked is the average alone. ASPP does the joining.
-    return F.interpolate => return torch.cat([x, F.interpolate
-    align_corners=False) => align_corners=False)], 1)
 You average at the end, after the ReLU. It has cut off what is negative at each place by then: average first.
     AdaptiveAvgPool2d(1) => Identity()
     channels, 1) => channels, 1), nn.AdaptiveAvgPool2d(1)
@@ -71,49 +62,27 @@ In training your batch norm measures the spread over all places. Average first: 
     channels, 1) => channels, 1)[:2], nn.AdaptiveAvgPool2d(1), nn.ReLU()
 Your kernel is 3x3. After the average a channel is a single value, without neighbours: a 1x1 mixes the channels.
     channels, 1) => channels, 3)
-The two numbers of channels are swapped: the convolution reads `in_channels` and makes `channels`.
-    conv_bn_relu(in_channels, channels, 1) => conv_bn_relu(channels, in_channels, 1)
 Your convolution has a bias. The batch norm behind it subtracts the mean, and a bias with it: pass `bias=False`.
     *conv_bn_relu(in_channels, channels, 1) => nn.Conv2d(in_channels, channels, 1), nn.BatchNorm2d(channels), nn.ReLU()
 There is no batch norm at work: it stands between the convolution and the ReLU.
     *conv_bn_relu(in_channels, channels, 1) => conv_bn_relu(in_channels, channels, 1)[0], nn.ReLU()
-or
-    *conv_bn_relu(in_channels, channels, 1) => nn.Conv2d(in_channels, channels, 1), nn.ReLU()
+    or *conv_bn_relu(in_channels, channels, 1) => nn.Conv2d(in_channels, channels, 1), nn.ReLU()
 The ReLU at the end is missing.
     channels, 1) => channels, 1)[:2]
 Batch norm and ReLU are missing: both follow the convolution.
     channels, 1) => channels, 1)[:1]
 The ReLU stands before the batch norm; it comes after it.
     channels, 1) => channels, 1)[::2], nn.BatchNorm2d(channels)
-"""
-)
+""")
 # The package refuses one image in training at once; PyTorch only where a batch norm finds a single value.
 UNREFUSED = ("if x.shape[0] == 1 and self[2].training", "if False")
 IMAGE_POOLING_MISTAKES = tuple(replace(each, edits=(UNREFUSED, *each.edits)) for each in IMAGE_POOLING_MISTAKES)
 
 image_pooling = Exercise(
-    name="image_pooling",
-    lesson="06",
     minutes=8,
-    statement=(
-        "Write ASPP's image pooling: average each channel over the whole map, whatever its size; a 1x1 convolution "
-        "without bias from `in_channels` to `channels`, batch norm, ReLU; then spread the result back, so that every "
-        "place of the map holds a copy of it."
-    ),
-    stub='''class ImagePooling(nn.Module):
-    """The average of the whole map, mixed by a 1x1 convolution, at every place.
-
-    in_channels, channels: of the map and of the result.
-    forward(x: (N, in_channels, h, w)) -> (N, channels, h, w), for any h and w.
-    """
-
-    def __init__(self, in_channels, channels):
-        super().__init__()
-        ...
-
-    def forward(self, x):
-        ...
-''',
+    statement="""Write ASPP's image pooling: average each channel over the whole map, whatever its size; a 1x1
+        convolution without bias from `in_channels` to `channels`, batch norm, ReLU; then spread the result back, so
+        that every place of the map holds a copy of it.""",
     hints=(
         "Follow the shapes: (N, in_channels, h, w) becomes (N, in_channels, 1, 1), then (N, channels, 1, 1), then "
         "(N, channels, h, w). Only the step in the middle has weights.",
@@ -122,13 +91,8 @@ image_pooling = Exercise(
     ),
     reference=ImagePooling,
     examine=_examine_image_pooling,
-    moral=(
-        "Train it with two images or more: of a single one each channel leaves a single value, and batch norm cannot "
-        "measure a spread."
-    ),
+    moral="Train it with two images or more: of a single value a channel batch norm cannot measure a spread.",
 )
-
-# ---------------------------------------------------------------------------------------------------------------- aspp
 
 
 def _examine_aspp(answer):
@@ -155,8 +119,7 @@ def _as_asked(aspp):
     return Asked
 
 
-ASPP_MISTAKES = mistakes(
-    r"""
+ASPP_MISTAKES = mistakes(r"""
 Your module has 256 channels whatever `channels` says.
     conv3x3 = => channels = 256\n        conv3x3 =
 The image pooling is missing: every place is also told the average of the whole map.
@@ -174,164 +137,90 @@ Your branches are joined along another axis: the channels are dim 1.
     dim=1) => dim=0)
 Your branches stand one after the other. Side by side each of them reads the map itself.
     [conv(x) for conv in self.convs] => [x := conv(x) for conv in self.convs]
-or
-    [conv(x) for conv in self.convs] => [self.convs[0](x), *[x := conv(x) for conv in self.convs[1:]]]
-or
-    [conv(x) for conv in self.convs] => (lambda y: [self.convs[0](x), *[y := c(y) for c in self.convs[1:-1]],
+    or [conv(x) for conv in self.convs] => (lambda y: [self.convs[0](x), *[y := c(y) for c in self.convs[1:-1]],
         self.convs[-1](x)])(x)
-or
-    torch.cat([conv(x) for conv in self.convs], dim=1) => [x := conv(x) for conv in self.convs][-1]
-or
-    (conv3x3(in_channels, => (conv3x3(channels,
+    or (conv3x3(in_channels, => (conv3x3(channels,
     [conv(x) for conv in self.convs] => (lambda y: [*[y := c(y) for c in self.convs[:-1]], self.convs[-1](x)])(x)
 Your branches are joined in another order. Trained weights fit one: the 1x1, the rates as given, the image pooling.
     for conv in self.convs] => for conv in self.convs[::-1]]
-or
-    for conv in self.convs] => for conv in [*self.convs[1:], self.convs[0]]]
-or
-    for conv in self.convs] => for conv in [self.convs[-1], *self.convs[:-1]]]
-or
-    for rate in atrous_rates => for rate in sorted(atrous_rates)
-or
-    for rate in atrous_rates => for rate in reversed(atrous_rates)
+    or for conv in self.convs] => for conv in [self.convs[-1], *self.convs[:-1]]]
+    or for rate in atrous_rates => for rate in reversed(atrous_rates)
 Your module takes three rates and no other number of them.
     for rate in atrous_rates => for rate in [atrous_rates[i] for i in range(3)]
-or
-    conv3x3 = => one, two, three = atrous_rates\n        conv3x3 =
+    or conv3x3 = => one, two, three = atrous_rates\n        conv3x3 =
 Your projection reads 5 * channels, which fits three rates only; take the number of branches.
     len(self.convs) * channels => 5 * channels
 Of two equal rates, as in (2, 2), yours makes one branch; each makes one of its own.
     for rate in atrous_rates => for rate in dict.fromkeys(atrous_rates)
-or
-    for rate in atrous_rates => for rate in dict.fromkeys(atrous_rates)
-    len(self.convs) * channels => (2 + len(atrous_rates)) * channels
 One 3x3 convolution serves all rates; each rate has one of its own, with its own weights.
     nn.Dropout(dropout),\n        ) => nn.Dropout(dropout))\n        for branch in self.convs[2:-1]: branch[0].weight =
         self.convs[1][0].weight
-or
-    nn.Dropout(dropout),\n        ) => nn.Dropout(dropout))\n        for branch in self.convs[2:-1]: branch[0].weight,
-        branch[1] = self.convs[1][0].weight, self.convs[1][1]
 One batch norm serves several branches. Their maps differ in mean and spread: each needs one of its own.
-    nn.Dropout(dropout),\n        ) => nn.Dropout(dropout))\n        for branch in self.convs[2:-1]: branch[1] =
-        self.convs[1][1]
-or
     nn.Dropout(dropout),\n        ) => nn.Dropout(dropout))\n        for branch in self.convs[1:-1]: branch[1] =
         self.convs[0][1]
 The rates do not reach your 3x3 convolutions as they are given: the dilation of each is its own rate.
     rate=rate => rate=1
-or
-    rate=rate => rate=atrous_rates[0]
-or
-    rate=rate => rate=atrous_rates[-1]
-or
-    for rate in atrous_rates => for rate in (6, 12, 18)
+    or for rate in atrous_rates => for rate in (6, 12, 18)
 A 3x3 convolution of yours changes the size of the map: its padding must be as wide as its rate.
     conv3x3(in_channels, channels, 3, rate=rate) => nn.Sequential(nn.Conv2d(in_channels, channels, 3, dilation=rate))
-or
-    conv3x3(in_channels, channels, 3, rate=rate) => nn.Sequential(nn.Conv2d(in_channels, channels, 3, padding=1,
+    or conv3x3(in_channels, channels, 3, rate=rate) => nn.Sequential(nn.Conv2d(in_channels, channels, 3, padding=1,
         dilation=rate))
-or
-    conv3x3(in_channels, channels, 3, rate=rate) => nn.Sequential(nn.Conv2d(in_channels, channels, 3, padding=rate))
 Your projection is a 3x3 convolution; asked is a 1x1, which mixes the branches at each place.
     * channels, channels, 1) => * channels, channels, 3)
 Batch norm and ReLU are missing after your projection.
     *conv_bn_relu(len(self.convs) * channels, channels, 1) => nn.Conv2d(len(self.convs) * channels, channels, 1,
         bias=False)
-or
-    *conv_bn_relu(len(self.convs) * channels, channels, 1) => nn.Conv2d(len(self.convs) * channels, channels, 1)
-"""
-)
-_EACH = """nn.Dropout(dropout))
-        for row in [part for part in {0}.modules() if isinstance(part, nn.Sequential)]:
-            for i in [i for i, part in enumerate(row) if isinstance(part, nn.{1})]:
-                {2}"""
-# All layers; all but those of the package's image pooling; the projection's; those of some branches.
-_GROUPS = ("self", "nn.ModuleList([self.convs[:-1], self.project])", "self.project", "self.convs", "self.convs[:-1]")
+""")
+_ROWS = "[(row, 0) for row in [*self.convs[:-1], self.project]]"
+_ROWS = (f"{_ROWS} + [(self.convs[-1], 1)]", _ROWS, "[(row, 0) for row in self.convs[1:-1]]", "[(self.project, 0)]")
 ASPP_MISTAKES += tuple(
-    Mistake(sentence, (("nn.Dropout(dropout),\n        )", _EACH.format(group, kind, change)),))
-    for sentence, kind, change in (
-        (
-            "A convolution of yours has a bias. The batch norm behind it subtracts the mean, and a bias with it: pass "
-            "`bias=False`.",
-            *("Conv2d", "row[i].bias = nn.Parameter(row[i].weight[:, 0, 0, 0] * 1)"),
-        ),
-        ("A ReLU is missing: one follows each batch norm, the projection's too.", "ReLU", "row[i] = nn.Identity()"),
-        ("A batch norm is missing: each convolution has one of its own.", "BatchNorm2d", "row[i] = nn.Identity()"),
-        ("A ReLU stands before its batch norm; it comes after it.", "ReLU", "row[i - 1], row[i] = row[i], row[i - 1]"),
+    Mistake(
+        sentence,
+        (("nn.Dropout(dropout),\n        )", f"nn.Dropout(dropout))\n        for row, i in {rows}: {change}"),),
     )
-    for group in (*_GROUPS, "self.convs[1:-1]", "self.convs[0]", "self.convs[-1]")
+    for sentence, change in (
+        (
+            "A convolution of yours has a bias. The batch norm behind it subtracts the mean, and a bias with it.",
+            "row[i].bias = nn.Parameter(row[i].weight[:, 0, 0, 0] * 1)",
+        ),
+        ("A batch norm is missing: each convolution has one of its own.", "row[i + 1] = nn.Identity()"),
+        ("A ReLU is missing: one follows each batch norm, the projection's too.", "row[i + 2] = nn.Identity()"),
+        ("A ReLU stands before its batch norm; it comes after it.", "row[i + 1], row[i + 2] = row[i + 2], row[i + 1]"),
+    )
+    for rows in _ROWS
 )
 
 aspp = Exercise(
-    name="aspp",
-    lesson="06",
     minutes=12,
-    statement=(
-        "Write ASPP. On the same map, side by side: a 1x1 convolution; a 3x3 convolution for each of `atrous_rates`, "
-        "which keeps the map's size; image pooling. Their results are joined along the channels in this order, and a "
-        "last 1x1 convolution, the projection, makes `channels` of them. Batch norm and ReLU follow each convolution, "
-        "which has no bias; a dropout is left out. `conv_bn_relu` and `ImagePooling` may be used."
-    ),
-    stub='''class ASPP(nn.Module):
-    """Atrous spatial pyramid pooling: the same map, read at several rates side by side.
-
-    in_channels: channels of the map.
-    atrous_rates: a tuple, (6, 12, 18) in the paper; one 3x3 convolution for each rate.
-    channels: of each branch, and of the result.
-    forward(x: (N, in_channels, h, w)) -> (N, channels, h, w).
-    """
-
-    def __init__(self, in_channels, atrous_rates, channels=256):
-        super().__init__()
-        ...
-
-    def forward(self, x):
-        ...
-''',
+    statement="""Write ASPP. On the same map, side by side: a 1x1 convolution; a 3x3 convolution for each of
+        `atrous_rates`, which keeps the map's size; image pooling. Their results are joined along the channels in this
+        order, and a last 1x1 convolution, the projection, makes `channels` of them. Batch norm and ReLU follow each
+        convolution, which has no bias; a dropout is left out. `conv_bn_relu` and `ImagePooling` may be used.""",
+    defaults={"channels": 256},
     hints=(
         "Each branch reads the same `x` and keeps its size, so that the results can lie side by side. How many "
         "channels are they together, for any number of rates? The projection reads as many.",
-        "In `__init__` an `nn.ModuleList` (layers in a plain list are not registered): `conv_bn_relu` with a kernel of "
-        "1, in a loop one with a kernel of 3 and `rate=rate` for each rate, and `ImagePooling`. `forward` calls each "
-        "with `x` and joins what they give with `torch.cat`, dim 1. The projection is one more `conv_bn_relu`.",
+        "In an `nn.ModuleList`: `conv_bn_relu` with a kernel of 1, one with a kernel of 3 and `rate=rate` for each "
+        "rate, `ImagePooling`. Call each with `x`, `torch.cat` the results in dim 1; then one more `conv_bn_relu`.",
     ),
     reference=ASPP,
     as_answer=_as_asked,
     examine=_examine_aspp,
-    moral=(
-        "A 3x3 at rate 18 has as many weights as one at rate 1, and reaches over 37 places instead of 3: here a wider "
-        "view costs no weights and no resolution."
-    ),
+    moral="A 3x3 at rate 18 reaches over 37 places instead of 3, with as many weights and no resolution lost.",
 )
-
-# ------------------------------------------------------------------------------------------------------- valid_weights
 
 
 def _examine_valid_weights(answer):
     draw = lambda low, high: int(torch.randint(low, high, ()))
     calls = [
         *((9, 2), (33, 6), (6, 1), (12, 4), (12, 5), (7, 6), (7, 7), (7, 10), (1, 1), (1, 3)),
-        *(
-            (15, 3, 5),
-            (8, 5, 5),
-            (7, 8, 5),
-            (6, 3, 5),
-            (5, 2, 1),
-            (4, 9, 1),
-            (20, 3, 7),
-        ),  # of (8, 5, 5) only the outermost miss
+        *((15, 3, 5), (8, 5, 5), (7, 8, 5), (6, 3, 5), (5, 2, 1), (4, 9, 1), (20, 3, 7)),
         (draw(2, 30), draw(1, 12)),
         (draw(2, 30), draw(1, 12), 2 * draw(0, 5) + 1),
     ]
-    examine_function(
-        answer,
-        valid_weight_share,
-        "valid_weight_share(size, rate, kernel_size)",
-        calls,
-        VALID_WEIGHTS_MISTAKES,
-        kind=_kind_of_share,
-        advice="Shift the kernel along a row of places; count for each weight at how many of them it reads the map.",
-    )
+    example, kind = "valid_weight_share(size, rate, kernel_size)", _kind_of_share
+    advice = "Shift the kernel along a row of places; count for each weight at how many of them it reads the map."
+    examine_function(answer, valid_weight_share, example, calls, VALID_WEIGHTS_MISTAKES, kind=kind, advice=advice)
 
 
 def _kind_of_share(value):
@@ -341,8 +230,7 @@ def _kind_of_share(value):
     return f"Your function gives {a_kind(value)}; asked is a float in 0..1{hint}."
 
 
-VALID_WEIGHTS_MISTAKES = mistakes(
-    r"""
+VALID_WEIGHTS_MISTAKES = mistakes(r"""
 You give the share along one side. A weight reads the map only if both its row and its column lie on it.
     along_a_side**2 => along_a_side
 You count a weight as soon as its row or its column lies on the map. It reads the map where both do.
@@ -353,16 +241,11 @@ You give per cent; asked is a share in 0..1.
     along_a_side**2 => 100 * along_a_side**2
 You count weights; asked is a share, so divide by their number, and by that of the places.
     along_a_side**2 => (kernel_size * along_a_side) ** 2
-or
-    along_a_side**2 => (size * along_a_side) ** 2
-or
-    along_a_side**2 => (kernel_size * size * along_a_side) ** 2
 You give the share on the padding; asked is the share on the map.
     along_a_side**2 => 1 - along_a_side**2
 You look at one place only, a corner or the middle; asked is the average over all places.
     along_a_side**2 => (sum(0 <= offset < size for offset in offsets) / kernel_size) ** 2
-or
-    along_a_side**2 => (sum(0 <= size // 2 + offset < size for offset in offsets) / kernel_size) ** 2
+    or along_a_side**2 => (sum(0 <= size // 2 + offset < size for offset in offsets) / kernel_size) ** 2
 You give the share of places where the whole kernel lies on the map. A part of a kernel counts too.
     along_a_side**2 => (max(0, size - 2 * offsets[-1]) / size) ** 2
 Yours is 1 at every rate. Without padding it would be; with it, count every weight at every place.
@@ -381,51 +264,27 @@ Where the rate exceeds the size, weights count below zero in yours. One that nev
     max(0, size - abs(offset)) => (size - abs(offset))
 Beyond the map, where only the weight in the middle reads it, yours is wrong: that weight is one of kernel_size**2.
     return along_a_side**2 => return 0.0 if rate >= size else along_a_side**2
-or
-    return along_a_side**2 => return 1 / 9 if rate >= size else along_a_side**2
+    or return along_a_side**2 => return 1 / 9 if rate >= size else along_a_side**2
 You count the centre weight alone too early: another still reads the map until it lies `size` places off.
     return along_a_side**2 => return 1 / kernel_size**2 if 2 * offsets[-1] >= size else along_a_side**2
-or
-    return along_a_side**2 => return 1 / kernel_size**2 if offsets[-1] >= size else along_a_side**2
+    or return along_a_side**2 => return 1 / kernel_size**2 if offsets[-1] >= size else along_a_side**2
 You round. Give the share as it is; rounding is for whoever prints it.
     return along_a_side**2 => return round(along_a_side**2, 2)
-or
-    return along_a_side**2 => return round(along_a_side**2, 4)
-"""
-)
+""")
 
 valid_weights = Exercise(
-    name="valid_weights",
-    lesson="06",
     minutes=10,
-    statement=(
-        "Centre a dilated kernel at each place of a square map in turn; the map is padded so that it keeps its size. "
-        "Compute which share of the kernel's kernel_size**2 weights reads the map and not the padding, on average "
-        "over all places: a float in 0..1."
-    ),
-    stub='''def valid_weight_share(size, rate, kernel_size=3):
-    """Which share of a dilated kernel's weights reads the map, on average over all places.
-
-    size: places along each side of a square map; padding keeps this size.
-    rate: places from one weight to the next; 1 is an ordinary kernel.
-    kernel_size: weights along each side of the kernel, an odd number.
-    Returns a float in 0..1; 1 would be a kernel that never reads padding.
-    """
-    ...
-''',
+    statement="""Centre a dilated kernel at each place of a square map in turn; the map is padded so that it keeps its
+        size. Compute which share of the kernel's kernel_size**2 weights reads the map and not the padding, on average
+        over all places: a float in 0..1.""",
+    defaults={"kernel_size": 3},
     hints=(
         "Take one row, and one weight `o` places to the right of the kernel's middle. Shift the kernel along all "
         "`size` places: at how many of them does this weight read the map? And if `o` is larger than the row?",
-        "A weight at offset `o` reads the row at size - |o| places, never fewer than 0; the offsets are the multiples "
-        "of `rate` from -(kernel_size // 2) to kernel_size // 2. Divide the sum by kernel_size * size. Columns are "
-        "like rows and independent of them: square it.",
+        "A weight at offset `o` reads the row at size - |o| places, never fewer than 0; offsets are multiples of the "
+        "rate, as many below 0 as above. Divide the sum by kernel_size * size. Columns are like rows: square it.",
     ),
     reference=valid_weight_share,
     examine=_examine_valid_weights,
-    moral=(
-        "On a map of 33 x 33 places a 3x3 at rate 18 reads the map with 40 % of its weights: ASPP sees the whole map "
-        "by an average, not by a still larger rate."
-    ),
+    moral="On 33 x 33 places a 3x3 at rate 18 reads with 40 % of its weights: so ASPP sees the whole by an average.",
 )
-
-EXERCISES = (image_pooling, aspp, valid_weights)

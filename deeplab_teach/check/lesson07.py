@@ -1,7 +1,5 @@
 """Lesson 07: the forward pass of DeepLabv3+'s head, the band along the outlines, and what makes a model DeepLabv3+."""
 
-from functools import partial
-
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -17,8 +15,6 @@ from deeplab_teach.check.modules import Case, examine_module
 from deeplab_teach.check.run import BARRED, Raised, Wrong, a_kind, own_function, random_size
 from deeplab_teach.features import Backbone, FeatureSpec
 from deeplab_teach.heads import DeepLabV3PlusHead
-
-# ------------------------------------------------------------------------------------------------------------- decoder
 
 
 def _as_head(forward):
@@ -72,33 +68,18 @@ Your head stops before the class scores: `self.classifier` comes last.
     self.classifier(x) => x
 Your head gives probabilities (softmax). Asked are raw scores.
     self.classifier(x) => self.classifier(x).softmax(1)
-A map's name is written out, `"c5"` or `"c2"`. It is in `self.high` and `self.low_level`; other backbones have others.
+Your head does not ask `self.high` and `self.low_level` which maps it reads; other backbones give others.
     features[self.high] => features["c5"]
     features[self.low_level] => features["c2"]
-or
-    features[self.high] => features["c5"]
-or
-    features[self.low_level] => features["c2"]
+    or features[self.high] => features["c5"]
+    or features[self.low_level] => features["c2"]
 """)
 
 decoder = Exercise(
-    name="decoder",
-    lesson="07",
     minutes=12,
     statement="""Write the forward pass of DeepLabv3+'s head. `MyHead` inherits the layers from `DeepLabV3PlusHead`:
         `self.aspp`, `self.low_level_project`, `self.decoder`, `self.classifier`, and the keys of the two maps it reads,
         `self.high` and `self.low_level`. It gives raw scores on the early map's grid.""",
-    stub='''class MyHead(DeepLabV3PlusHead):
-    """DeepLabv3+'s head with a forward pass of your own; the layers are inherited.
-
-    self.aspp, self.low_level_project, self.decoder, self.classifier: the layers.
-    self.high, self.low_level: the keys of the two feature maps it reads.
-    forward(features) -> raw scores (N, num_classes, h, w), on the grid of the `low_level` map.
-    """
-
-    def forward(self, features):
-        ...
-''',
     hints=(
         "Two maps meet. Each goes through a layer of its own; then they need the same size, and lie side by side.",
         "Narrow one; ASPP; `F.interpolate` (`size=`, bilinear); `torch.cat`, ASPP's first; decoder; classifier.",
@@ -108,8 +89,6 @@ decoder = Exercise(
     as_answer=_as_head,
     moral="Nothing in it names a backbone: two keys and their channels are all that changes when it is swapped.",
 )
-
-# --------------------------------------------------------------------------------------------------------- trimap_band
 
 
 def _examine_trimap_band(answer):
@@ -130,17 +109,7 @@ def _examine_trimap_band(answer):
     examine_function(answer, metrics.trimap_band, "trimap_band(labels, width)", calls, TRIMAP_BAND_MISTAKES)
 
 
-def _near(distance, labels, width, *, ignore_index=255):
-    """The band whose window is not a square, but all that is within `width` by another `distance(y, x)`."""
-    values, side = labels.reshape(-1, 1, *labels.shape[-2:]).double(), range(-width, width + 1)
-    seen = F.unfold(F.pad(values, (width,) * 4, value=torch.nan), len(side))  # (N, places, H * W)
-    seen = seen[:, [bool(distance(y, x) <= width) for y in side for x in side]]
-    differs = ((seen != values.flatten(2)) & ~seen.isnan()).any(dim=1)
-    return differs.reshape(labels.shape) & (labels != ignore_index)
-
-
-TRIMAP_BAND_MISTAKES = mistakes(
-    r"""
+TRIMAP_BAND_MISTAKES = mistakes(r"""
 Only the side with the lower label is in your band: pixels on both sides of an outline belong to it.
     (highest != lowest) => (highest != values)
 Only the side with the higher label is in your band: pixels on both sides of an outline belong to it.
@@ -166,28 +135,14 @@ Your function is right for (N, H, W) only. A single (H, W) is taken for a batch 
     labels[..., None, :, :].float() if labels.dim() == 3 else labels[None, None].float() => labels[:, None].float()
 Your function is right for a single (H, W) only. A batch (N, H, W) gets one axis too many.
     labels[..., None, :, :].float() if labels.dim() == 3 else labels[None, None].float() => labels[None, None].float()
-""",
-    ("Your window is a diamond; a square's corners are near too.", partial(_near, lambda y, x: abs(y) + abs(x))),
-    ("Your window is a disc; a square's corners are near too.", partial(_near, np.hypot)),
-)
+""")
 
 trimap_band = Exercise(
-    name="trimap_band",
-    lesson="07",
     minutes=12,
     statement="""Mark the pixels near an outline: in the square of 2 * width + 1 pixels around them some label differs
         from another. `labels` is (H, W) or (N, H, W) int64; the result is bool, of the same shape. The image's border
         is no outline. `ignore_index` pixels are never in the band, but where they begin there is an outline.""",
-    stub='''def trimap_band(labels, width, ignore_index=255):
-    """The pixels within `width` pixels of an outline.
-
-    labels: (H, W) or (N, H, W) int64.
-    Returns bool, the shape of `labels`: True if, in the square of 2 * width + 1 pixels around
-    the pixel, some label differs from another. Pixels that are `ignore_index` are never in
-    the band, but their edge is an outline; the border of the image is none.
-    """
-    ...
-''',
+    defaults={"ignore_index": 255},
     hints=(
         "If all labels in a window are equal, the highest is the lowest too. Which layer gives the highest?",
         """`F.max_pool2d` (of floats, (N, 1, H, W)), stride 1, with a padding that keeps the size, gives the highest
@@ -197,8 +152,6 @@ trimap_band = Exercise(
     examine=_examine_trimap_band,
     moral="Scored on this band alone, a model without a decoder cannot hide its coarse outlines.",
 )
-
-# ---------------------------------------------------------------------------------------------------- is_deeplabv3plus
 
 
 def _models():
@@ -266,15 +219,9 @@ Your function knows one class, or its name, but no subclass such as `MyHead`. `i
 """)
 
 is_deeplabv3plus = Exercise(
-    name="is_deeplabv3plus",
-    lesson="07",
     minutes=5,
     statement="""Is this model DeepLabv3+? `model` is an `ImageClassifier` or a `SegmentationModel`. Return True if its
         `.head` is a `DeepLabV3PlusHead` or a subclass of it, else False: the answer to the course's first question.""",
-    stub='''def is_deeplabv3plus(model):
-    """Whether `model` (with a `.backbone` and a `.head`) is DeepLabv3+: True or False."""
-    ...
-''',
     hints=(
         "Swap a DeepLabv3+'s backbone in your mind; then put another head on it. When is it still DeepLabv3+?",
         "One part decides, and it is not the backbone. Ask `isinstance` for that part's class.",
@@ -283,5 +230,3 @@ is_deeplabv3plus = Exercise(
     examine=_examine_is_deeplabv3plus,
     moral="The head makes the name; the backbone is the part that can be swapped.",
 )
-
-EXERCISES = (decoder, trimap_band, is_deeplabv3plus)

@@ -14,8 +14,6 @@ from deeplab_teach.check.run import Raised, Wrong, attempt, build, own_function,
 from deeplab_teach.features import Backbone
 from deeplab_teach.speed import fold_batch_norm as fold_reference
 
-# --------------------------------------------------------------------------------------------------------------- adapt
-
 
 class Body(nn.ModuleDict):
     """Somebody else's network: {key: (channels, stride, padding)} of its maps, in its order."""
@@ -65,7 +63,7 @@ def _examine_adapt(answer):
     watching = lambda network: lambda *case: _watched(network, *case)
     calls = [
         Call((Body({"a": (n, 4, 1), "b": (9, 8, 1), "c": (14, 16, 1)}), False, (97, 65))),
-        Call((Body({"b": (9, 3, 1), "y": (11, 12, 1), "x": (n, 6, 0), "z": (7, 2, 0)}), True, (50, 75))),
+        Call((Body({"b": (9, 3, 1), "y": (11, 20, 1), "x": (n, 6, 0), "z": (7, 2, 0)}), True, (50, 75))),
     ]
     found, due = (outcomes(watching(e), calls, example, own=True) for e in (answer, edited(AdaptedBackbone, ())))
     known = [Mistake(row.sentence, made=watching(with_mistake(AdaptedBackbone, row))) for row in ADAPT_MISTAKES]
@@ -98,27 +96,9 @@ Your `forward` runs the body in eval mode in training too: its batch norms never
 """)
 
 adapt = Exercise(
-    name="adapt",
-    lesson="08",
     minutes=15,
     statement="""Wrap somebody else's network so that the course's heads fit it: measure channels and strides of its
         maps on a blank image of 256 x 256, leave it as it was, and give the maps from high to low resolution.""",
-    stub='''class Adapted(Backbone):
-    """Somebody else's network behind the course's contract.
-
-    body: images (N, 3, H, W) in, a dict of maps {key: (N, C, h, w)} out, in any order. It is kept,
-    and stays as it was: weights, running averages, and which of its modules are training.
-    Sets self.name, and self.feature_specs: {key: FeatureSpec(channels, stride)}, high to low
-    resolution. Both are ints, measured on a blank image of 256 x 256; the stride is rounded.
-    forward(x): self.check_image(x), then the maps of one run, in the order of self.feature_specs.
-    """
-
-    def __init__(self, body, name):
-        super().__init__()
-        ...
-
-    def forward(self, x): ...
-''',
     hints=(
         "Run the body on one blank image: all is in the shapes of the maps. What would that run change in the body?",
         "Measure `copy.deepcopy(body).eval()`; sort the maps by their rows, most first; the stride is 256 / rows.",
@@ -127,8 +107,6 @@ adapt = Exercise(
     examine=_examine_adapt,
     moral="No head can tell now whose network it sits on: it reads the declaration and the maps, and nothing else.",
 )
-
-# ----------------------------------------------------------------------------------------------------- fold_batch_norm
 
 
 def _pair(*arguments, eps=1e-3, dtype=None, **options) -> Call:
@@ -186,20 +164,9 @@ PyTorch records gradients while you write into a weight. Do it inside `torch.no_
 """)
 
 fold_batch_norm = Exercise(
-    name="fold_batch_norm",
-    lesson="08",
     minutes=10,
     statement="""Make one convolution that does what any convolution and the batch norm after it do in eval mode: scale
         the weights, and put all that is added into the bias. Both stay as they are.""",
-    stub='''def fold_batch_norm(conv, norm):
-    """One convolution that does what `norm(conv(x))` does in eval mode.
-
-    conv: an nn.Conv2d of any stride, padding, dilation, groups and precision, with a bias or not.
-    norm: the nn.BatchNorm2d behind it. Both are in eval mode, and stay as they are.
-    Returns a new nn.Conv2d with a bias, both of its parameters trainable.
-    """
-    ...
-''',
     hints=(
         "Write out norm(w * x + a) for one channel, in eval mode. What stands before x now, and what stands alone?",
         """With scale = norm.weight / sqrt(running_var + eps) the weights are multiplied along their first axis; the
@@ -209,5 +176,3 @@ fold_batch_norm = Exercise(
     examine=_examine_fold,
     moral="The folded network answers the same, usually in less time; it cannot normalise any more, so train first.",
 )
-
-EXERCISES = (adapt, fold_batch_norm)

@@ -31,17 +31,15 @@ def mistakes(table: str, *made: tuple[str, Callable]) -> tuple[Mistake, ...]:
     """A table of mistakes: a sentence at the margin, and under it, indented by 4, its edits `old => new`.
 
     A line indented by more goes on with the one above it, after a space; a line break in the source is written `\\n`.
-    `or` at the margin stands for the sentence above: the same mistake, written in another way.
+    An edit after `or ` begins another way to the same mistake.
     `made` are `(sentence, function or class)`, for what no edit says plainly; they come last.
     """
-    rows = []
-    for sentence, edits in read_table(table):
-        rows.append(Mistake(rows[-1].sentence if sentence == "or" else sentence, tuple(edits)))
-    return (*rows, *(Mistake(sentence, made=function) for sentence, function in made))
+    edited = (Mistake(sentence, tuple(edits)) for sentence, edits in read_table(table))
+    return (*edited, *(Mistake(sentence, made=function) for sentence, function in made))
 
 
 def read_table(table: str) -> list[tuple[str, list[tuple[str, str]]]]:
-    """`(sentence, [(old, new), ...])` of each row of a table."""
+    """`(sentence, [(old, new), ...])` of each mistake in a table."""
     rows, lines = [], []
     for line in table.strip("\n").splitlines():
         indent = len(line) - len(line.lstrip())
@@ -52,9 +50,11 @@ def read_table(table: str) -> list[tuple[str, list[tuple[str, str]]]]:
     for indent, line in lines:
         if indent == 0:
             rows.append((line, []))
-        else:
-            old, _, new = line.replace("\\n", "\n").partition(" =>")
-            rows[-1][1].append((old, new.removeprefix(" ")))
+            continue
+        if line.startswith("or "):
+            rows.append((rows[-1][0], []))
+        old, _, new = line.removeprefix("or ").replace("\\n", "\n").partition(" =>")
+        rows[-1][1].append((old, new.removeprefix(" ")))
     return rows
 
 

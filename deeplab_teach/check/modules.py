@@ -10,12 +10,12 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from deeplab_teach.check.functions import alike, same
+from deeplab_teach.check.functions import Call, alike, same
 from deeplab_teach.check.mistakes import Mistake, with_mistake
 from deeplab_teach.check.run import (
     NotAttempted,
@@ -24,30 +24,22 @@ from deeplab_teach.check.run import (
     a_kind,
     attempt,
     build,
+    is_nothing,
+    outcome,
     own_module_class,
     require_filled,
+    require_given,
 )
 
 
 @dataclass(frozen=True)
-class Case:
+class Case(Call):
     """One way to build the module, and what it is then run on.
 
     inputs: tensors, or dicts of tensors; several sizes, run one after the other on the same module.
     """
 
-    args: tuple
-    kwargs: dict = field(default_factory=dict)
     inputs: tuple = ()
-
-    def call(self, name: str) -> str:
-        """As it reads in Python: "BasicBlock(6, 10, stride=2)"."""
-        words = [short(value) for value in self.args]
-        return f"{name}({', '.join([*words, *(f'{key}={short(value)}' for key, value in self.kwargs.items())])})"
-
-
-def short(value) -> str:
-    return "feature_specs" if isinstance(value, dict) else getattr(value, "__name__", repr(value))
 
 
 def examine_module(
@@ -80,11 +72,10 @@ def examine_module(
         raise
     except Wrong as difference:
         if not isinstance(difference, Habit):
+            error = compare.error
             for mistake in mistakes:
                 if compare.agrees(adapt(with_mistake(reference, mistake))):
-                    raise (
-                        compare.error.named(mistake.sentence) if compare.error else Wrong(mistake.sentence)
-                    ) from None
+                    raise (error.named(mistake.sentence) if error else Wrong(mistake.sentence)) from None
         raise
 
 
@@ -113,9 +104,9 @@ class Comparison:
         habits: whether `other` is the reference, so that the answer must be sound too, and need not fail where the
             reference does. A class with a known mistake must fail alike.
         """
-        nothing = True
+        given = []
         for case in self.cases:
-            mine, due = self._built(case), _outcome(other, *case.args, **case.kwargs)
+            mine, due = self._built(case), outcome(self.run, other, *case.args, **case.kwargs)
             if isinstance(mine, Raised) or isinstance(due, Raised):
                 _require_same_error(mine, due, habits)
                 continue
@@ -123,27 +114,27 @@ class Comparison:
                 require_habits(mine)
             # Once in single precision, as it was built: lazy layers get their weights, and errors show.
             mine.train(False)
-            pairs = [(self._ran(mine, x), _outcome(due.eval(), _copied(x))) for x in case.inputs]
-            nothing = nothing and all(value is None or value is Ellipsis for value, _ in pairs)
+            pairs = [(self._ran(mine, x), outcome(self.run, due.eval(), _copied(x))) for x in case.inputs]
+            given += [value for value, _ in pairs]
             working = []
             for x, (value, right) in zip(case.inputs, pairs, strict=True):
                 if isinstance(value, Raised) or isinstance(right, Raised):
                     _require_same_error(value, right, habits)
                 else:
                     working.append(x)
-            if working and not nothing:
+            if working and not all(map(is_nothing, given)):
                 try:
                     self._require_like(mine, due, working, case, habits)
                 except Habit:
                     raise
                 except Wrong as difference:
                     raise Wrong(f"{difference}{_other_shapes(mine, due)}") from None
-        if nothing and habits:
-            raise NotAttempted(f"`{self.run}` gave None; if you have written it, is a `return` missing?")
+        if habits:
+            require_given(given, self.run)
 
     def _built(self, case):
         args, kwargs = copy.deepcopy((case.args, case.kwargs))
-        module = self._tried(build, self.answer, case.call(self.answer.__name__), *args, **kwargs)
+        module = self._tried(build, self.answer, f"{self.answer.__name__}{case}", *args, **kwargs)
         if not isinstance(module, Raised) and not alike((args, kwargs), (case.args, case.kwargs)):
             raise Habit("Your `__init__` changes what it is given; others still need it as it was. Work on a copy.")
         return module
@@ -156,7 +147,7 @@ class Comparison:
         return value
 
     def _require_like(self, mine, due, inputs, case, habits):
-        where = f"After `{case.call(self.answer.__name__)}`"
+        where = f"After `{self.answer.__name__}{case}`"
         for module in (mine, due):
             module.double()
             fill(module)
@@ -165,7 +156,7 @@ class Comparison:
         doubles = [_copied(x, torch.float64) for x in inputs]
         self._require_same(*_in_mode(False, mine, due), doubles, where, "evaluation", habits)
         trial = copy.deepcopy(due).train()
-        trained = [x for x in doubles if not isinstance(_outcome(trial, _copied(x)), Raised)]
+        trained = [x for x in doubles if not isinstance(outcome(self.run, trial, _copied(x)), Raised)]
         if not self._require_same(*_in_mode(True, mine, due), (trained or doubles)[:1], where, "training", habits):
             return  # neither can be trained on this: what they give is all there is to compare
         for module in (mine, due):
@@ -191,7 +182,10 @@ class Comparison:
         for x in inputs:
             own, other = _leaves(x), _leaves(x)
             learnt = [(value, value.clone()) for module in (mine, due) for value in module.buffers()]
-            value, right = self._tried(attempt, self.run, mine, _thread(own, x)), _outcome(due, _thread(other, x))
+            value, right = (
+                self._tried(attempt, self.run, mine, _thread(own, x)),
+                outcome(self.run, due, _thread(other, x)),
+            )
             if isinstance(value, Raised) or isinstance(right, Raised):
                 ran = False
                 for buffer, kept in learnt:  # what a step learns before it fails depends on the order of its layers
@@ -236,10 +230,12 @@ class Comparison:
         """Raise if two runs differ, or if training mode runs by chance."""
         for training in (False, True):
             mine.train(training)
+            before = torch.get_rng_state()  # a small dropout may spare all values, twice
             first, second = (self._ran(mine, _copied(x, torch.float64)) for _ in range(2))
+            drawn = not torch.equal(before, torch.get_rng_state())
             if isinstance(first, Raised) or isinstance(second, Raised):
                 continue
-            if not alike(_plain(first), _plain(second)):
+            if drawn or not alike(_plain(first), _plain(second)):
                 raise Habit(
                     f"In {'training' if training else 'evaluation'} mode your module gives another output each time, "
                     "for the same input and weights: is a layer made anew in `forward`, or is there a dropout?"
@@ -293,8 +289,6 @@ class Comparison:
 
 
 # ------------------------------------------------------------------------------------------------------------- habits
-
-
 def require_habits(module: nn.Module) -> None:
     """Raise `Habit` for what is wrong in any module, whatever it computes."""
     known = {id(each) for each in module.modules()}
@@ -344,8 +338,6 @@ def require_output(value, right, what: str, axes: str, where: str = "") -> None:
 
 
 # -------------------------------------------------------------------------------------------------- weights and values
-
-
 @torch.no_grad()
 def fill(module: nn.Module) -> None:
     """Values that depend on nothing but a tensor's shape, and not on the order of its axes.
@@ -468,19 +460,10 @@ def _paired_buffers(mine, due) -> list:
 
 
 # ------------------------------------------------------------------------------------------- tensors and dicts of them
-
-
 def _in_mode(training: bool, *modules):
     for module in modules:
         module.train(training)
     return modules
-
-
-def _outcome(function, *args, **kwargs):
-    try:
-        return function(*args, **kwargs)
-    except Exception as error:
-        return Raised(error, "")
 
 
 def _tensors(value) -> list[Tensor]:

@@ -70,7 +70,7 @@ def attempt(call: str, function, *args, **kwargs):
             settings changed.
         Raised: it raised an error.
     """
-    signature = _signature(function)
+    signature = signature_of(function)
     if signature is not None:
         try:
             signature.bind(*args, **kwargs)
@@ -110,20 +110,30 @@ def _require_settings():
         raise Wrong("Your code changes PyTorch's default dtype for all that runs after it.")
 
 
-def require_given(value, call: str):
-    """The value, unless it is nothing yet; `Raised` values are raised."""
-    if isinstance(value, Raised):
-        raise value
-    parts = value if isinstance(value, tuple) else (value,)
-    for part in parts:
-        if part is None or part is Ellipsis or part is NotImplemented:
-            raise NotAttempted(f"`{call}` gave {part}; if you have written it, is a `return` missing?")
-    return value
+def is_nothing(value) -> bool:
+    return value is None or value is Ellipsis or value is NotImplemented
+
+
+def require_given(values, call: str) -> None:
+    """Raise `NotAttempted` if all of these values, or the one that is no tuple or list, are nothing yet."""
+    parts = values if isinstance(values, tuple | list) else [values]
+    if parts and all(map(is_nothing, parts)):
+        raise NotAttempted(f"`{call}` gave {parts[0]}; if you have written it, is a `return` missing?")
+
+
+def outcome(call: str, function, *args, **kwargs):
+    """What a function gives, or the `Raised` of its error; `Wrong` and `NotAttempted` go on."""
+    try:
+        return function(*args, **kwargs)
+    except Raised as raised:
+        return raised
+    except (Wrong, NotAttempted):
+        raise
+    except Exception as error:
+        return Raised(error, call)
 
 
 # ------------------------------------------------------------------------------------------- the package's own answer
-
-
 def require_own(answer, reference) -> None:
     """Raise `Wrong` if the answer is the package's own, or a subclass of it. (A twin of a reloaded module counts.)"""
     names = {_name(reference)}
@@ -181,8 +191,6 @@ def _alarm(*args, **kwargs):
 
 
 # ------------------------------------------------------------------------------------------------ what was handed in
-
-
 def is_stub(function) -> bool:
     """Whether a function's body does nothing: a docstring, `...`, `pass`, `return None`."""
     code = getattr(function, "__code__", None)
@@ -279,9 +287,8 @@ def describe_error(error: BaseException) -> str:
     """Type and message of a learner's error, and the last line of theirs that led to it; none of our own stack."""
     text = "".join(traceback.format_exception_only(error)).strip()
     lines = ["    " + line for line in text.splitlines()[:6]]
-    theirs = [frame for frame in _frames(error) if _is_learners(frame.tb_frame.f_code.co_filename)]
-    if theirs:
-        lines.append(_line(theirs[-1].tb_frame, theirs[-1].tb_lineno))
+    if theirs := _learners_lines(error):
+        lines.append(_line(*theirs[-1]))
     return "\n".join(lines)
 
 
@@ -299,12 +306,9 @@ def isolated():
 
     DEEPLAB_TEACH_SEED, a secret of whoever grades, makes the random sizes and values the same for all.
     """
-    states, threads, dtype = (
-        (random.getstate(), np.random.get_state()),
-        torch.get_num_threads(),
-        torch.get_default_dtype(),
-    )
-    precision, secret = torch.get_float32_matmul_precision(), os.environ.get("DEEPLAB_TEACH_SEED", "")
+    states, threads = (random.getstate(), np.random.get_state()), torch.get_num_threads()
+    dtype, precision = torch.get_default_dtype(), torch.get_float32_matmul_precision()
+    secret = os.environ.get("DEEPLAB_TEACH_SEED", "")
     seed = random.Random(secret).getrandbits(40) if secret else secrets.randbits(40)
     with torch.random.fork_rng(devices=[]), _no_way_out():
         torch.default_generator.manual_seed(seed)
@@ -397,7 +401,7 @@ def escaped(error: BaseException) -> Wrong:
     """What to say of an error that came out of a check: the answer's code is behind it, or what the answer gave."""
     if isinstance(error, SystemExit):
         return Wrong("Your code ends the program (`exit`, `quit`, `sys.exit`). A function ends by `return`.")
-    if any(_is_learners(frame.tb_frame.f_code.co_filename) for frame in _frames(error)):
+    if _learners_lines(error):
         return Wrong(f"Your code raised an error while the check looked at what it gave.\n{describe_error(error)}")
     return Wrong(
         "The check can make nothing of what your code gives; something in it has another kind or shape than was asked "
@@ -405,24 +409,24 @@ def escaped(error: BaseException) -> Wrong:
     )
 
 
-def _signature(function):
+def signature_of(function) -> inspect.Signature | None:
+    """What a function, class or module takes; None of what cannot be called, or does not say."""
     try:
         return inspect.signature(function.forward if isinstance(function, nn.Module) else function)
     except (TypeError, ValueError):
         return None
 
 
-def _frames(error):
-    step, frames = error.__traceback__, []
-    while step is not None:
-        frames.append(step)
-        step = step.tb_next
-    return frames
+def _learners_lines(error) -> list[tuple]:
+    """`(frame, line number)` of each step of the learner's on the way to an error."""
+    return [row for row in traceback.walk_tb(error.__traceback__) if _is_learners(row[0].f_code.co_filename)]
 
 
 def _raised_by_hand(error) -> bool:
     """Whether a `raise` statement of the learner's raised it: PyTorch raises NotImplementedError too, by its own."""
-    last = _frames(error)[-1]
+    last = error.__traceback__
+    while last.tb_next is not None:
+        last = last.tb_next
     code = last.tb_frame.f_code
     by_raise = code.co_code[last.tb_lasti] == dis.opmap["RAISE_VARARGS"]
     return by_raise and _is_learners(code.co_filename)

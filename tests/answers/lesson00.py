@@ -174,7 +174,7 @@ your layer got all of it
     features["c5"] => features
 looks at neighbours
     , 1) => , 3, padding=1)
-has no bias
+has no bias to learn
     , 1) => , 1, bias=False)
 probabilities (softmax)
     self.conv(features["c5"]) => self.conv(features["c5"]).softmax(dim=1)

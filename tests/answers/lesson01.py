@@ -128,7 +128,7 @@ The width is the same in all stages
     width * 2 ** min(i, 3) => width
 The widths are one doubling too large
     min(i, 3) => min(i + 1, 3)
-has 64 channels or more
+has shape
     width * 2 ** min(i, 3) => (64, 128, 256, 512, 512)[i]
 without padding
     padding=1 => padding=0
@@ -150,8 +150,10 @@ as in AlexNet
     nn.MaxPool2d(2) => nn.AvgPool2d(2)
 have no bias
     padding=1 => padding=1, bias=False
-`width=64` makes it 512
+keep that default
     width=64 => width=32
+it must have 8 * width
+    width * 2 ** min(i, 3) => min(width * 2**i, 8 * width, 512)
 ?
     [in_channels] + [channels] * (depth - 1) => [in_channels, channels]
 ?

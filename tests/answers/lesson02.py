@@ -58,10 +58,10 @@ The shortcut's convolution has no batch norm
     nn.Sequential(one, nn.BatchNorm2d(channels)) => one
 ?
     1, stride, bias=False => 1, stride
-Your 3x3 convolutions have a bias
+Convolutions of yours have a bias
     3, padding=1, bias=False => 3, padding=1
     3, stride, padding=1, bias=False => 3, stride, padding=1
-All your convolutions have a bias
+Convolutions of yours have a bias
     3, padding=1, bias=False => 3, padding=1
     3, stride, padding=1, bias=False => 3, stride, padding=1
     1, stride, bias=False => 1, stride
@@ -202,6 +202,8 @@ The width is the same in all stages
     width * 2**i => width
 has shape
     width * 2**i => width * (i + 1)
+it must have 8 * width
+    width * 2**i => min(width * 2**i, 512)
 one doubling too large
     width * 2**i => width * 2 ** (i + 1)
 Your later blocks read `channels`

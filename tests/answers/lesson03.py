@@ -147,7 +147,7 @@ The groups are left out
     // layer.groups =>
 ?
     layer.in_channels // layer.groups => layer.in_channels // layer.groups // layer.groups
-Of a convolution groups and batch are left out
+it must be
     return values * kernel_height * kernel_width * layer.in_channels // layer.groups => return kernel_height *
         kernel_width * layer.in_channels * layer.out_channels * output_shape[2] * output_shape[3]
 You count multiplications and additions apart

@@ -181,11 +181,11 @@ Nothing agrees in yours
     a.eval()\n    b.eval() => a.train()\n    b.train()
 Both backbones must be in eval mode
     a.eval()\n    b.eval() => pass
-are every second row
+shared places are every second row
     [:, :, ::k, ::k] => [:]
-are every second row
+shared places are every second row
     [:, :, ::k, ::k] => [:, :, :coarse[key].shape[2], :coarse[key].shape[3]]
-are every second row
+shared places are every second row
     [:, :, ::k, ::k] => [:, :, k // 2::k, k // 2::k]
 A step of 2 is written out
     ::k, ::k => ::2, ::2
@@ -193,7 +193,7 @@ One step is used for all maps
     a.feature_specs[key].stride // b.feature_specs[key].stride => 1
     ::k, ::k] => ::list(a.feature_specs.values())[-1].stride // list(b.feature_specs.values())[-1].stride,
         ::list(a.feature_specs.values())[-1].stride // list(b.feature_specs.values())[-1].stride]
-The step is upside down
+raised an error
     a.feature_specs[key].stride // b.feature_specs[key].stride => b.feature_specs[key].stride //
         a.feature_specs[key].stride
 You ask for equal numbers

@@ -56,11 +56,11 @@ Your result is a square
 You spread the average first
     (2, 3), keepdim=True) => (2, 3), keepdim=True).expand_as(x)
     .expand(-1, -1, *x.shape[2:]) =>
-Rows and columns are swapped
+expected (3, 12, 5, 9)
     *x.shape[2:] => x.shape[3], x.shape[2]
 with h and w of the map
     *x.shape[2:] => 33, 33
-You join the average with the map
+expected (3, 12, 5, 9)
     return out.expand(-1, -1, *x.shape[2:]) => return torch.cat([x, out.expand(-1, -1, *x.shape[2:])], dim=1)
 You average at the end
     x.mean(dim=(2, 3), keepdim=True) => x
@@ -70,7 +70,7 @@ measures the spread over all places
     .relu() => .mean((2, 3), keepdim=True).relu()
 Your kernel is 3x3
     channels, 1, bias => channels, 3, padding=1, bias
-The two numbers of channels are swapped
+raised an error
     nn.Conv2d(in_channels, channels, 1 => nn.Conv2d(channels, in_channels, 1
 Your convolution has a bias
     , bias=False =>
@@ -261,7 +261,7 @@ A batch norm is missing
     self.norms.append(nn.BatchNorm2d(channels)) => self.norms.append(nn.Identity())
 A ReLU stands before its batch norm
     norm(conv(x)).relu() => norm(conv(x).relu())
-256 channels if nothing is said
+keep that default
     channels=256 => channels=64
 is there a dropout
     maps.append(small => maps.append(F.dropout(small, 0.1, self.training)
@@ -389,7 +389,7 @@ asked is a float
     return (inside / (kernel_size * size)) ** 2 => return np.float32((inside / (kernel_size * size)) ** 2)
 ?
     \n    return => \n        return
-yours takes
+keep that default
     kernel_size=3 => kernel_size
 ?
     kernel_size=3 => kernel_size=5

@@ -63,12 +63,12 @@ probabilities (softmax)
     self.classifier(self.decoder(both)) => torch.softmax(self.classifier(self.decoder(both)), dim=1)
 ?
     self.classifier(self.decoder(both)) => self.classifier(self.decoder(both)).argmax(dim=1)
-name is written out
+which maps it reads
     [self.high] => ["c5"]
     [self.low_level] => ["c2"]
-name is written out
+which maps it reads
     [self.high] => ["c5"]
-name is written out
+which maps it reads
     [self.low_level] => ["c2"]
 makes the image's size of it
     self.classifier(self.decoder(both)) => F.interpolate(self.classifier(self.decoder(both)), scale_factor=4)
@@ -232,12 +232,12 @@ def by_shifts(labels, width, ignore_index=255, looks_at=lambda y, x: True):
     return band & (labels != ignore_index)
 
 
-@wrong("trimap_band", "is a diamond")
+@wrong("trimap_band", "of all values differ")
 def diamond(labels, width, ignore_index=255):
     return by_shifts(labels, width, ignore_index, lambda y, x: abs(y) + abs(x) <= width)
 
 
-@wrong("trimap_band", "is a disc")
+@wrong("trimap_band", "of all values differ")
 def disc(labels, width, ignore_index=255):
     return by_shifts(labels, width, ignore_index, lambda y, x: y * y + x * x <= width * width)
 
