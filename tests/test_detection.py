@@ -450,7 +450,7 @@ def test_mask_rcnn_learns_two_scenes_by_heart():
         rpn_post_nms_top_n_test=50,
         box_batch_size_per_image=32,
     ).train()
-    train_on(model.parameters(), lambda: model(images, targets), steps=140, lr=2e-3)
+    train_on(model.parameters(), lambda: model(images, targets), steps=120, lr=2e-3)
     with torch.inference_mode():
         found = model.eval()(images)
     assert average_precision(found, targets, CLASSES) > 0.9
