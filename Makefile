@@ -7,6 +7,8 @@ PORT ?= 8888
 # PyTorch's CPU index makes a small install: make lab TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
 NAMES ?=
+# Processes that `make test` runs in; 0 for one after the other.
+WORKERS ?= 2
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -84,10 +86,11 @@ lab: $(READY)
 	  --LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate \
 	  $(LAB_ARGS) $(firstword $(wildcard notebooks/00_*.ipynb))
 
-# One call for the unit tests and every lesson; `--nbval` runs each cell and compares what it prints.
+# One call for the unit tests and every lesson; `--nbval` runs each cell and compares what it prints. Files are shared
+# out among WORKERS; threads that wait do not spin, or two workers on two cores would stand in each other's way.
 test: $(READY)
-	@$(PY) -m pytest tests $(wildcard notebooks) --nbval --nbval-current-env \
-	  --nbval-sanitize-with tests/nbval_sanitize.cfg --nbval-cell-timeout=1800 $(PYTEST_ARGS)
+	@OMP_WAIT_POLICY=passive $(PY) -m pytest tests $(wildcard notebooks) -n $(WORKERS) --dist loadfile --nbval \
+	  --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg --nbval-cell-timeout=1800 $(PYTEST_ARGS)
 
 mutants-checks: $(READY)
 	@$(PY) tools/mutants_checks.py $(NAMES)

@@ -504,6 +504,19 @@ def test_defaults_are_those_of_the_lesson(name):
     assert check.EXERCISES[name].defaults == promised
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if check.EXERCISES[name].blanks])
+def test_the_blanks_that_a_solution_names_fill_the_lesson(name, capsys):
+    start, body = cell_of(name).split("super().__init__()")
+    for blank in re.findall("`(.+?)`", check.EXERCISES[name].blanks):
+        body = body.replace("...", blank, 1)
+    namespace = {}
+    exec(f"{start}super().__init__(){body}", namespace)
+    verdict = check.EXERCISES[name].judge(namespace[ast.parse(cell_of(name)).body[-1].name])
+    assert "..." not in body and verdict.state == RIGHT, verdict.message
+    check.EXERCISES[name].solution()
+    assert capsys.readouterr().out.startswith("# The blanks, in order: `")
+
+
 def test_defaults_that_the_lesson_promises_are_kept():
     source = inspect.getsource(a_right_one("resnet")).partition("\n")[2]
     for old, phrase in (("width=64", "keep that default"), ("depths, width=64", "")):

@@ -49,6 +49,24 @@ EQUAL: dict[str, dict[str, str]] = {
         "isinstance(module, nn.Conv2d)": "how weights begin; a check gives them values of its own",
         "inplace=True": "the same values",
     },
+    "multiply_adds": {
+        "ConvTranspose2d": "transposed convolutions are not asked about",
+        "torch.Size(input_shape).numel()": "transposed convolutions are not asked about",
+        "kernel_h, kernel_w = module.kernel_size": "the second such line is of transposed convolutions",
+        "SelfAttention": "the package's own attention is not asked about",
+    },
+    "same_features": {
+        "noise = torch.randn(": "size, number and seed of the random image are left open",
+        "and bool((found - due).abs().max() < limit)": "a difference of just the limit does not occur",
+    },
+    "image_pooling": {
+        "size=x.shape[+2:]": "of four axes, the last two are those from the second on",
+        "align_corners=True": "a single place is spread alike in both ways",
+    },
+    "aspp": {
+        "def __init__(self, in_channels, atrous_rates, *,": "the exercise's class has a signature of its own",
+        "if separable else": "separable branches are not asked for",
+    },
     "decoder": {"size=low.shape[+2:]": "of four axes, the last two are those from the second on"},
     "trimap_band": {"else labels[..., None, :, :].float()": "pooling takes (1, H, W) as well as (1, 1, H, W)"},
     "basic_block": {"expansion =": "read by a ResNet, not by the block; not asked for"},

@@ -56,6 +56,7 @@ class Exercise:
     examine: takes the answer; raises `Wrong` or `NotAttempted`, or returns when it is right.
     moral: one sentence for whoever got it right.
     defaults: of the arguments that a call may leave out.
+    blanks: what the blanks hold, where the package's own code is of another form.
     barred: what an answer must not call besides the reference.
     as_answer: makes of a changed reference an answer of the form that is asked for; for the tests of the check itself.
 
@@ -69,6 +70,7 @@ class Exercise:
     examine: Callable
     moral: str
     defaults: dict = field(default_factory=dict)
+    blanks: str = ""
     barred: tuple = ()
     as_answer: Callable = lambda made: made
     name: str = field(default="", init=False)
@@ -151,6 +153,7 @@ class Exercise:
         if is_set("HIDE"):
             print("Solutions are switched off here.")
             return
+        print(f"# The blanks, in order: {plain(self.blanks)}\n" * bool(self.blanks), end="")
         print(f"# {self.reference.__module__}.{self.reference.__qualname__}")
         print(textwrap.dedent(inspect.getsource(self.reference)), end="")
 

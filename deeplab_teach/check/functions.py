@@ -85,7 +85,8 @@ def outcomes(function, calls: list[Call], example: str, *, own=False) -> list:
         same_settings = _settings(args, kwargs) == _settings(call.args, call.kwargs)
         untouched = isinstance(value, Raised) or (same_settings and alike((args, kwargs), (call.args, call.kwargs)))
         if not own and not untouched:  # where an error ended it half-way, the error is what matters
-            raise Wrong("Your function changes what it is given; others still need it as it was. Work on a copy.")
+            where = "".join(map(_changed_mode, call.args, args))
+            raise Wrong(f"Your function changes what it is given{where}; others still need it. Work on a copy.")
         found.append(value)
     if not own:
         require_given(found, example)
@@ -147,6 +148,13 @@ def _looks(module) -> tuple[list, list]:
         for name, part in module.named_modules()
     ]
     return layers, [(name, value.requires_grad, value.grad is None) for name, value in module.named_parameters()]
+
+
+def _changed_mode(was, now) -> str:
+    """Which part of a module is in another mode than before, in words."""
+    parts = zip(was.named_modules(), now.modules(), strict=False) if isinstance(was, torch.nn.Module) else ()
+    other = next((name for (name, part), after in parts if part.training != after.training), None)
+    return f" (the mode of `{other}`: `train` and `eval` set all parts alike)" if other else ""
 
 
 def _settings(args, kwargs) -> list[str]:

@@ -94,7 +94,7 @@ def _examine_vgg(answer):
 
 
 VGG_MISTAKES = mistakes(r"""
-Your last stage is twice as wide as the one before: from `8 * width` on the widths stay.
+Your last stage is twice as wide as the one before: the widths end at `8 * width`, whatever `width` is.
     min(2 ** (stage - 1), 8) => 2 ** (stage - 1)
 The width is the same in all stages; it doubles from stage to stage, until it is eight times as large.
     width * min(2 ** (stage - 1), 8) => width
@@ -130,6 +130,8 @@ vgg = Exercise(
         """A power of 2 may be cut off by `min`. Only a stage's first convolution reads what the stage before gives,
         `in_channels`; the others, `depth - 1` of them, read `channels`. The last blank is the layer that halves.""",
     ),
+    blanks="""`width * 2 ** min(i, 3)`, `[in_channels] + [channels] * (depth - 1)`, `1`, `channels`,
+        `nn.MaxPool2d(2)`""",
     reference=VGG,
     examine=_examine_vgg,
     as_answer=_as_asked,

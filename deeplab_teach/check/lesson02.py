@@ -161,6 +161,7 @@ resnet = Exercise(
         """A kernel of 7 sticks out by 3, one of 3 by 1. The width doubles with `i`. Only the first stage does not
         stride. What a block gives, `channels * block.expansion`, the next one reads; `depth` counts the first too.""",
     ),
+    blanks="""`2`, `3`, `2`, `1`, `width * 2**i`, `2 if i else 1`, `channels * block.expansion`, `depth - 1`""",
     reference=ResNet,
     examine=_examine_resnet,
     as_answer=_as_asked,

@@ -58,9 +58,6 @@ The ReLU at the end is missing.
 ReLU6 stands where the plain ReLU is asked: values above 6 are cut off.
     depthwise_relu=nn.ReLU() => depthwise_relu=nn.ReLU6()
     pointwise_relu=nn.ReLU() => pointwise_relu=nn.ReLU6()
-Yours is one ordinary convolution; asked are the two that take its place, a depthwise 3x3 and a 1x1.
-    _, padding => return super().__init__(nn.Conv2d(in_channels, out_channels, 3, 1, rate, rate, bias=False),
-        nn.BatchNorm2d(out_channels), nn.ReLU())\n        _, padding
 The pointwise convolution runs first. Asked is to look around in each channel, and then to mix the channels.
     _, padding => n = out_channels\n        conv = nn.Conv2d(n, n, 3, 1, rate, rate, n, False)\n \n        return
         super().__init__(nn.Conv2d(in_channels, n, 1, bias=False), nn.BatchNorm2d(n), nn.ReLU(), conv,
@@ -130,13 +127,9 @@ You count weights, and those are used again and again: once for each place of th
     values * module.in_features => module.weight.numel()
 You square the height of the kernel. A kernel need not be square: `kernel_size` has both sides.
     kernel_h * kernel_w * (module.in_ => kernel_h * kernel_h * (module.in_
-The output's channels are counted twice in a convolution: `output_shape` has them already.
-    (module.in_channels // module.groups) => (module.in_channels // module.groups) * module.out_channels
 The bias is counted: it is only added, and an addition without a multiplication does not count here.
     (module.in_channels // module.groups) => (module.in_channels // module.groups) + values * (module.bias is not None)
     values * module.in_features => values * module.in_features + values * (module.bias is not None)
-In a linear layer you count the batch and the weights; but (2, 7, 10) has 14 rows, not 2: take all axes.
-    values * module.in_features => output_shape[0] * module.weight.numel()
 A layer of a class derived from `nn.Conv2d` or `nn.Linear` counts as well: `isinstance` knows it, `type(...)` does not.
     isinstance(module, nn.Conv2d) => type(module) is nn.Conv2d
     isinstance(module, nn.Linear) => type(module) is nn.Linear

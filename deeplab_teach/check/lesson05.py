@@ -179,7 +179,7 @@ def _examine_same_features(answer):
         _pair("c4_two_rows_too_small", c4=lambda x: x[..., :-2, :]),
         _pair("c4_off_by_1_percent", 4, (16, 16), c4=lambda x: x + 0.01 * x.abs().max()),
         _pair("c2_mirrored", 5, (32, 16), c2=lambda x: x.flip(-1)),
-        _pair("c3_wrong_at_one_place", c3=lambda x: x.index_put(one_place, 2 * x.abs().max())),
+        _pair("c3_wrong_at_one_place", c3=lambda x: x.index_put(one_place, 0.1 * x.abs().max(), accumulate=True)),
         _pair("c2_larger_by_a_constant", c2=lambda x: x + 0.2 * x.abs().max()),
         _pair("c3_smaller_by_a_constant", c3=lambda x: x - 0.2 * x.abs().max()),
         _pair("c1_wrong_at_the_border", c1=lambda x: _changed(1.5 * x, 1 / 1.5, ..., *inside)),
@@ -187,7 +187,9 @@ def _examine_same_features(answer):
     ]
     calls[5][1].drop.train()
     _Net.recorded.clear()
-    advice = "The second backbone's name says what is the matter. Where nothing is, a millionth remains, by rounding."
+    advice = (
+        "The name of `b` says what is the matter with it. A healthy pair still differs by a millionth, by rounding."
+    )
     example, known = "same_features(a, b)", SAME_FEATURES_MISTAKES
     try:
         examine_function(answer, same_features_reference, example, calls, known, kind=_kind_of_same, advice=advice)

@@ -38,7 +38,6 @@ Your average runs over the images (dim 0) as well: each image of a batch needs a
     super().forward(x) => super().forward(x.mean(0, keepdim=True).expand(len(x), -1, -1, -1))
 Your average runs over one axis only, so that each row or column keeps a value of its own: dims 2 and 3 both go.
     AdaptiveAvgPool2d(1) => AdaptiveAvgPool2d((1, None))
-    or AdaptiveAvgPool2d(1) => AdaptiveAvgPool2d((None, 1))
 Your averages have lost their rows and columns, which a convolution wants: keep both axes, with size 1.
     AdaptiveAvgPool2d(1) => Identity()
     super().forward(x) => super().forward(x.mean((2, 3)))
@@ -254,12 +253,8 @@ The rate is left out: a larger one spreads the weights apart.
     [rate * => [1 *
 Yours is right for a 3x3 kernel only: `kernel_size` is left out.
     offsets = => kernel_size = 3\n    offsets =
-Your weights lie rate + 1 places apart. At a rate of 1 they are neighbours, as in an ordinary kernel.
-    [rate * => [(rate + 1) *
 Your kernel begins at its place; it is centred there, so as many weights lie before the place as after it.
     (i - kernel_size // 2) => i
-You divide by the size of the padded map. The kernel is centred at the places of the map itself: `size`.
-    (kernel_size * size) => (kernel_size * (size + 2 * offsets[-1]))
 Where the rate exceeds the size, weights count below zero in yours. One that never reads the map counts 0.
     max(0, size - abs(offset)) => (size - abs(offset))
 Beyond the map, where only the weight in the middle reads it, yours is wrong: that weight is one of kernel_size**2.

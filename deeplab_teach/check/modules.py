@@ -8,7 +8,6 @@ training mode, one image and more, after another size, in double precision, afte
 import copy
 import itertools
 import math
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -128,7 +127,7 @@ class Comparison:
                 except Habit:
                     raise
                 except Wrong as difference:
-                    raise Wrong(f"{difference}{_other_shapes(mine, due)}") from None
+                    raise Wrong(f"{difference}{_other_number(mine, due)}") from None
         if habits:
             require_given(given, self.run)
 
@@ -333,7 +332,7 @@ def require_output(value, right, what: str, axes: str, where: str = "") -> None:
     if not same(value, right):
         raise Wrong(
             f"{start} has the right shape but other values than the reference with the same weights. The check does "
-            "not know this mistake; look at what each step reads, and in which order."
+            "not know this mistake; look at what each step reads and does, and in which order."
         )
 
 
@@ -406,13 +405,9 @@ def _used(module, inputs, probes) -> tuple[list, list]:
     return [weight for weight, _ in columns], [grads for _, grads in columns]
 
 
-def _other_shapes(mine, due) -> str:
-    """A sentence about weights that cannot be those of the reference, whose values were then never compared."""
-    shapes = [Counter(tuple(sorted(value.squeeze().shape)) for value in module.parameters()) for module in (mine, due)]
-    more, fewer = (", ".join(map(str, left)) for left in (shapes[0] - shapes[1], shapes[1] - shapes[0]))
-    if not more and not fewer:
-        return ""
-    return f" Its weights are others, too: yours has {more or 'none'} where the reference has {fewer or 'none'}."
+def _other_number(mine, due) -> str:
+    mine, due = (sum(value.numel() for value in module.parameters()) for module in (mine, due))
+    return "" if mine == due else f" It has {mine:,} weights, the reference {due:,}."
 
 
 def _require_same_error(value, right, habits):

@@ -76,7 +76,7 @@ ReLU6 stands where
     self.bn2(self.mix(x)) => self.bn2(self.mix(x)) + (x if self.mix.in_channels == self.mix.out_channels else 0)
 no gradient reaches the input
     self.mix(x) => self.mix(x.detach())
-Yours is one ordinary convolution
+It has
     x = torch.relu(self.bn1(self.look(x))) => pass
     out_channels, 1, => out_channels, 3, 1, rate, rate,
 The pointwise convolution runs first
@@ -169,7 +169,7 @@ a tuple: a pair such as
     values * kernel_height * kernel_width * layer.in_channels // layer.groups => layer.kernel_size * values
 ?
     kernel_height * kernel_width => (layer.dilation[0] * (kernel_height - 1) + 1) * kernel_width
-The output's channels are counted twice
+it must be
     layer.in_channels // => layer.in_channels * layer.out_channels //
 The bias is counted
     layer.in_channels // layer.groups => layer.in_channels // layer.groups + (0 if layer.bias is None else values)
@@ -180,7 +180,7 @@ The bias is counted
     math.prod(output_shape) => 56 * 56 * output_shape[0] * output_shape[1]
 a way through your function end without a `return`
     return 0 => pass
-In a linear layer you count the batch and the weights
+it must be
     values * layer.in_features => output_shape[0] * layer.in_features * layer.out_features
 ?
     values * layer.in_features => layer.in_features * layer.out_features

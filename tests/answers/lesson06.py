@@ -361,11 +361,11 @@ The rate is left out
     // 2) * rate => // 2)
 `kernel_size` is left out
     inside = 0 => inside, kernel_size = 0, 3
-rate + 1 places apart
+it must be
     * rate => * (rate + 1)
 Your kernel begins at its place
     abs(i - kernel_size // 2) => i
-the size of the padded map
+it must be
     (kernel_size * size) => (kernel_size * (size + 2 * rate * (kernel_size // 2)))
 weights count below zero
     max(size - offset, 0) => size - offset
