@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from deeplab_teach.check.mistakes import Mistake, with_mistake
-from deeplab_teach.check.run import Raised, Wrong, a_kind, attempt, is_nothing, outcome, own_function, require_given
+from deeplab_teach.check.run import NotAttempted, Raised, Wrong, a_kind, attempt, outcome, own_function, require_given
 from deeplab_teach.features import FeatureSpec
 
 
@@ -60,7 +60,7 @@ def examine_function(
     for call, value, right in zip(calls, found, due, strict=True):
         if isinstance(value, Raised):
             raise value
-        if is_nothing(value):
+        if value is None or value is Ellipsis:
             raise Wrong(
                 f"`{name}{call}` gives {value}, though other calls give something: does a way through your function "
                 "end without a `return`?"
@@ -81,7 +81,10 @@ def outcomes(function, calls: list[Call], example: str, *, own=False) -> list:
     found = []
     for call in calls:
         args, kwargs = copy.deepcopy((call.args, call.kwargs))
-        value = outcome(example, *(() if own else (attempt, example)), function, *args, **kwargs)
+        try:
+            value = outcome(example, *(() if own else (attempt, example)), function, *args, **kwargs)
+        except NotAttempted as reason:
+            raise (Wrong(f"For one call, {call}, {reason}.") if found else reason) from None
         same_settings = _settings(args, kwargs) == _settings(call.args, call.kwargs)
         untouched = isinstance(value, Raised) or (same_settings and alike((args, kwargs), (call.args, call.kwargs)))
         if not own and not untouched:  # where an error ended it half-way, the error is what matters
@@ -222,4 +225,5 @@ def told(value, right) -> str:
                 f"the right shape but other values: at {place} {value[place].item():.4g}; "
                 f"it must be {right[place].item():.4g} ({where.double().mean():.0%} of all values differ)."
             )
-    return f"{shown(value)}; it must be {shown(right)}."
+    words = (shown, repr)[shown(value) == shown(right)]  # what differs may be beyond the digits that are shown
+    return f"{words(value)}; it must be {words(right)}."

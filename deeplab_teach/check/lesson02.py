@@ -211,7 +211,7 @@ The step stays 1 in yours: it is the product of all strides.
     step *= stride => pass
 The step is multiplied by the dilation; only strides move neighbours apart.
     step *= stride => step *= stride * dilation
-Your kernels reach to one side only, rounded down: a kernel of 2 has one gap, one of 3 has two.
+Your kernels' reach is rounded: a kernel of 2 has one gap, one of 3 has two.
     (kernel_size - 1) => 2 * (kernel_size // 2)
 """)
 

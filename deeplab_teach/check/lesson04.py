@@ -27,7 +27,7 @@ def _examine_predict_places(answer):
     calls = [
         (_classifier(), torch.rand(3, 70, 100)),
         (_classifier(training=True, high="c3", hidden_channels=8, dropout=0.9), torch.rand(3, 19, 30)),
-        (_classifier(other_scale=True, classes=3), torch.rand(3, 20, 90)),
+        (_classifier(other_scale=True, classes=3), torch.rand(3, 150, 20)),
         (_classifier(other_scale=True, classes=7, hidden_channels=32), torch.rand(3, *random_size(64, 99))),
         (mixed, torch.rand(3, 40, 99)),
     ]

@@ -143,7 +143,6 @@ Your branches stand one after the other. Side by side each of them reads the map
 Your branches are joined in another order. Trained weights fit one: the 1x1, the rates as given, the image pooling.
     for conv in self.convs] => for conv in self.convs[::-1]]
     or for conv in self.convs] => for conv in [self.convs[-1], *self.convs[:-1]]]
-    or for rate in atrous_rates => for rate in reversed(atrous_rates)
 Your module takes three rates and no other number of them.
     for rate in atrous_rates => for rate in [atrous_rates[i] for i in range(3)]
     or conv3x3 = => one, two, three = atrous_rates\n        conv3x3 =
@@ -259,7 +258,6 @@ Where the rate exceeds the size, weights count below zero in yours. One that nev
     max(0, size - abs(offset)) => (size - abs(offset))
 Beyond the map, where only the weight in the middle reads it, yours is wrong: that weight is one of kernel_size**2.
     return along_a_side**2 => return 0.0 if rate >= size else along_a_side**2
-    or return along_a_side**2 => return 1 / 9 if rate >= size else along_a_side**2
 You count the centre weight alone too early: another still reads the map until it lies `size` places off.
     return along_a_side**2 => return 1 / kernel_size**2 if 2 * offsets[-1] >= size else along_a_side**2
     or return along_a_side**2 => return 1 / kernel_size**2 if offsets[-1] >= size else along_a_side**2

@@ -161,7 +161,7 @@ def _models():
     unknown.feature_specs = {"p2": FeatureSpec(8, 4), "p5": FeatureSpec(16, 16)}
     unknown.name, mobile.name = "unknown", "mobilenet_v2"
     subclass = type("Finer", (type("MyHead", (heads.DeepLabV3PlusHead,), {}),), {})
-    namesake = nn.Module()  # a head of another kind; its layers have the names that DeepLabv3+'s have
+    namesake = type("NotDeepLabV3PlusHead", (nn.Module,), {})()  # of another kind; its layers' names are the same
     namesake.low_level, namesake.high, namesake.low_level_project = "p2", "p5", nn.Conv2d(1, 1, 1)
     namesake.aspp, namesake.decoder = heads.ASPP(4, (1,), channels=4), nn.Conv2d(1, 1, 1)
     holder = lambda specs, classes: nn.Sequential(heads.DeepLabV3PlusHead(specs, classes, channels=4))
@@ -214,7 +214,7 @@ Your function says True for DeepLabv3 as well: it has ASPP too. What did the plu
     isinstance(model.head, DeepLabV3PlusHead) => hasattr(model.head, "aspp")
 Your function says True for another head with a layer `decoder`. No list of layers or heads decides: ask for the class.
     isinstance(model.head, DeepLabV3PlusHead) => hasattr(model.head, "decoder")
-Your function knows one class, or its name, but no subclass such as `MyHead`. `isinstance` knows subclasses too.
+Your function knows a class, or its name, but not all subclasses of it, such as one of `MyHead`: ask `isinstance`.
     isinstance(model.head, DeepLabV3PlusHead) => type(model.head) is DeepLabV3PlusHead
 """)
 

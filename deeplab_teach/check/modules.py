@@ -78,6 +78,9 @@ def examine_module(
         raise
 
 
+AVERAGES = "The output is right, but the running averages of your batch norms do not learn as they should."
+
+
 class Habit(Wrong):
     """A fault that no reference is needed to see: what is frozen, forgotten, detached, or different each time."""
 
@@ -171,7 +174,7 @@ class Comparison:
         for _ in range(2 if habits else 1):
             self._require_same(*_in_mode(True, mine, due), trained, where, "training", habits)
         if any(not same(own.reshape(other.shape), other) for own, other in buffers):
-            raise _other_averages()
+            raise Wrong(AVERAGES)
         if habits:
             self._require_each_alone(*_in_mode(False, mine, due), pairs, doubles[0], where)
 
@@ -424,10 +427,6 @@ def _other_weights(where) -> Wrong:
     )
 
 
-def _other_averages() -> Wrong:
-    return Wrong("The output is right, but the running averages of your batch norms do not learn as they should.")
-
-
 def _batch_refused(value) -> bool:
     """Whether batch norm, or who speaks for it, refuses to train on a single value, in whatever words."""
     return isinstance(value, Raised) and isinstance(value.error, ValueError)
@@ -448,7 +447,7 @@ def _paired_buffers(mine, due) -> list:
             (i for i in left if own[i].numel() == right.numel() and same(own[i].reshape(right.shape), right)), None
         )
         if found is None:
-            raise _other_averages()
+            raise Wrong(AVERAGES)
         left.remove(found)
         pairs.append((own[found], right))
     return pairs

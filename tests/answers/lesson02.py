@@ -294,7 +294,7 @@ it must be (7, 2). Do the layers one by one
     , step * stride => , stride
 The step is multiplied by the dilation
     step * stride => step * stride * dilation
-to one side only
+reach is rounded
     (kernel - 1) => 2 * (kernel // 2)
 ?
     in layers: => in reversed(layers):

@@ -204,7 +204,7 @@ Your limit does not depend on the map
     / coarse[key].abs().max() => / 1
 Your limit does not depend on the map
     error.item() < 1e-3 => torch.allclose(mine, coarse[key], atol=1e-4)
-A map that is wrong by a hundredth passes
+A map that is wrong by half a percent passes
     < 1e-3 => < 0.02
 Differences below zero pass
     (mine - coarse[key]).abs().max() => (mine - coarse[key]).max()

@@ -41,7 +41,7 @@ over the images (dim 0) as well
     x.mean(dim=(2, 3), keepdim=True) => x.mean(dim=(0, 2, 3), keepdim=True).expand(len(x), -1, -1, -1)
 runs over one axis only
     dim=(2, 3) => dim=2
-runs over one axis only
+other values
     dim=(2, 3) => dim=3
 lost their rows and columns
     , keepdim=True =>
@@ -215,7 +215,7 @@ one after the other
     maps.append(norm(conv(x)).relu()) => maps.append(norm(conv(maps[-1])).relu())
 joined in another order
     torch.cat(maps, dim=1) => torch.cat([maps[-1], *maps[:-1]], dim=1)
-joined in another order
+other values
     for rate in atrous_rates => for rate in reversed(atrous_rates)
 takes three rates
     for rate in atrous_rates => for rate in (atrous_rates[0], atrous_rates[1], atrous_rates[2])
@@ -371,7 +371,7 @@ weights count below zero
     max(size - offset, 0) => size - offset
 Beyond the map
     inside = 0 => inside = 0\n    if rate >= size:\n        return 0.0
-Beyond the map
+it must be
     inside = 0 => inside = 0\n    if rate >= size:\n        return 1 / 9
 too early
     inside = 0 => inside = 0\n    if 2 * rate * (kernel_size // 2) >= size:\n        return 1 / kernel_size**2

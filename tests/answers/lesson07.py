@@ -294,7 +294,7 @@ another head with a layer `decoder`
     isinstance(model.head, DeepLabV3PlusHead) => not isinstance(model.head, OTHERS)
 another head with a layer `decoder`
     isinstance(model.head, DeepLabV3PlusHead) => hasattr(model.head, "decoder")
-one class, or its name
+not all subclasses of it
     isinstance(model.head, DeepLabV3PlusHead) => type(model.head) is DeepLabV3PlusHead
 ?
     isinstance(model.head, DeepLabV3PlusHead) => "DeepLabV3Plus" in str(model)
