@@ -87,10 +87,11 @@ lab: $(READY)
 	  $(LAB_ARGS) $(firstword $(wildcard notebooks/00_*.ipynb))
 
 # One call for the unit tests and every lesson; `--nbval` runs each cell and compares what it prints. Files are shared
-# out among WORKERS; threads that wait do not spin, or two workers on two cores would stand in each other's way.
+# out among WORKERS, the lessons first, which take longest; threads that wait do not spin, or two workers on two cores would stand in each other's way.
 test: $(READY)
-	@OMP_WAIT_POLICY=passive $(PY) -m pytest tests $(wildcard notebooks) -n $(WORKERS) --dist loadfile --nbval \
-	  --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg --nbval-cell-timeout=1800 $(PYTEST_ARGS)
+	@OMP_WAIT_POLICY=passive $(PY) -m pytest $(wildcard notebooks) tests -n $(WORKERS) --dist loadfile \
+	  --no-loadscope-reorder --nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg \
+	  --nbval-cell-timeout=1800 $(PYTEST_ARGS)
 
 mutants-checks: $(READY)
 	@$(PY) tools/mutants_checks.py $(NAMES)

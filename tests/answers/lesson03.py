@@ -159,6 +159,8 @@ You count weights
     values * layer.in_features => layer.weight.numel()
 ?
     return 0 => return sum(p.numel() for p in layer.parameters())
+For one call, (AvgPool2d
+    return 0 => if isinstance(layer, nn.AvgPool2d):\n        raise NotImplementedError\n    return 0
 You square the height
     kernel_height * kernel_width => kernel_height**2
 ?
