@@ -27,12 +27,12 @@ unexport PYTHONPATH PYTHONHOME MPLBACKEND VIRTUAL_ENV
 .PHONY: help lab test mutants-checks lint notebooks weights doctor constraints clean
 
 help:
-	@echo "make lab          set everything up and open lesson 00 in JupyterLab (PORT=$(PORT))"
+	@echo "make lab          set everything up and open lesson 00 in JupyterLab (PORT=$(PORT)), as your own copy"
 	@echo "make test         set everything up and pass all tests, every lesson included"
 	@echo "make mutants-checks  judge the checks of the exercises themselves (NAMES=basic_block for one)"
 	@echo "make doctor       say what is installed, which weights and data are there, and what to do"
 	@echo "make notebooks    run the lessons again and store their outputs (NAMES='00 07' for some of them)"
-	@echo "make lint         check the style of code and lessons"
+	@echo "make lint         check the style of code and lessons, and types"
 	@echo "make weights      bring the pretrained weights"
 	@echo "make constraints  renew the pins in constraints.txt (maintainers)"
 	@echo "make clean        remove .venv and caches; your own runs/ stay"
@@ -82,12 +82,14 @@ weights: $(VENV)/.installed
 
 lab: $(READY)
 	@test -n "$(wildcard notebooks/00_*.ipynb)" || { echo "notebooks/ has no lesson 00."; exit 1; }
+	@$(PY) tools/working_copy.py
 	@$(PY) -m jupyterlab --ServerApp.root_dir="$(CURDIR)" --port=$(PORT) $(if $(filter 0,$(shell id -u)),--allow-root) \
 	  --LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate \
-	  $(LAB_ARGS) $(firstword $(wildcard notebooks/00_*.ipynb))
+	  $(LAB_ARGS) my_notebooks/$(notdir $(firstword $(wildcard notebooks/00_*.ipynb)))
 
 # One call for the unit tests and every lesson; `--nbval` runs each cell and compares what it prints. Files are shared
-# out among WORKERS, the lessons first, which take longest; threads that wait do not spin, or two workers on two cores would stand in each other's way.
+# out among WORKERS, the lessons first, which take longest; threads that wait do not spin, or two workers on two cores
+# would stand in each other's way.
 test: $(READY)
 	@OMP_WAIT_POLICY=passive $(PY) -m pytest $(wildcard notebooks) tests -n $(WORKERS) --dist loadfile \
 	  --no-loadscope-reorder --nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg \
@@ -99,9 +101,10 @@ mutants-checks: $(READY)
 lint: $(VENV)/.installed
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
 
 notebooks: $(READY)
-	@$(PY) tests/execute_notebooks.py $(NAMES)
+	@$(PY) tools/execute_notebooks.py $(NAMES)
 
 doctor: $(VENV)/.installed
 	@$(PY) -m deeplab_teach doctor

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -9,31 +10,33 @@ from pathlib import Path
 LESSON_OPTIONS = [("channels", 96), ("atrous_rates", [2, 4, 6])]
 
 
-def doctor(args):
+def doctor(args: argparse.Namespace) -> int:
     from deeplab_teach import doctor
 
     return doctor.main()
 
 
-def get_weights(args):
+def get_weights(args: argparse.Namespace) -> None:
     from deeplab_teach.weights import LESSON_WEIGHTS, fetch
 
     for name in args.names or LESSON_WEIGHTS:
         print(f"{name}: {fetch(name).name} is here and whole")
 
 
-def train(args):
+def train(args: argparse.Namespace) -> None:
     import torch
 
     from deeplab_teach.backbones import BACKBONES, FIXED_STRIDES
     from deeplab_teach.checkpoint import save_model
+    from deeplab_teach.data_files import require_writable
     from deeplab_teach.datasets import LESSON_CLASSES, EmojiScenes
     from deeplab_teach.models import SegmentationModel, build_model
-    from deeplab_teach.train import evaluate, train
+    from deeplab_teach.training import evaluate, train
     from deeplab_teach.weights import WEIGHTS, load_weights
 
     if args.out.suffix != ".safetensors":
         raise ValueError(f"--out must end in .safetensors, got {args.out}.")
+    require_writable(args.out)
     if args.output_stride is None:
         args.output_stride = FIXED_STRIDES.get(args.backbone, 16)
     if args.options is None:
@@ -67,14 +70,13 @@ def train(args):
         model,
         EmojiScenes(args.scenes, split="train", transforms=_jitter if args.augment else None, **scenes),
         EmojiScenes(96, split="val", **scenes),
-        num_classes=num_classes,
         epochs=args.epochs,
         batch_size=args.batch_size,
         seed=args.seed,
         device=args.device,
         run=args.out.with_suffix(".run"),
     )
-    held_out = evaluate(model, EmojiScenes(96, split="test", size=args.size), num_classes)
+    held_out = evaluate(model, EmojiScenes(96, split="test", size=args.size))
     save_model(args.out, model, recipe, dtype=torch.float16)
     args.out.with_suffix(".run").unlink()
     print(f"mIoU: {100 * history[-1]['miou']:.1f} on known styles, {100 * held_out:.1f} on a held-out one. {args.out}")
@@ -87,40 +89,47 @@ def _jitter(image, target):
     return v2.ColorJitter(brightness=0.4, contrast=0.4, saturation=0.4, hue=0.05)(image), target
 
 
-def evaluate(args):
+def evaluate(args: argparse.Namespace) -> None:
     from deeplab_teach.checkpoint import load_model
     from deeplab_teach.datasets import EmojiScenes
-    from deeplab_teach.train import evaluate
+    from deeplab_teach.training import evaluate
 
     model, recipe = load_model(args.checkpoint)
     classes, size = recipe["classes"], recipe["size"]
     for split in ("val", "test"):
         scenes = EmojiScenes(args.scenes, split=split, classes=classes, size=size)
-        whole = evaluate(model, scenes, len(classes))
-        border = evaluate(model, scenes, len(classes), trimap_width=2)
+        whole = evaluate(model, scenes)
+        border = evaluate(model, scenes, trimap_width=2)
         print(f"{split}: mIoU {100 * whole:.1f}, within 2 pixels of an outline {100 * border:.1f}")
 
 
-def predict(args):
+def predict(args: argparse.Namespace) -> None:
+    from torch.nn.functional import interpolate
     from torchvision.transforms.v2 import functional as T
 
     from deeplab_teach.checkpoint import load_model
+    from deeplab_teach.data_files import atomic_write, require_writable
     from deeplab_teach.datasets import read_image
-    from deeplab_teach.files import atomic_write
-    from deeplab_teach.models import predict_mask
-    from deeplab_teach.plots import colour_mask
+    from deeplab_teach.plots import color_mask
+    from deeplab_teach.predict import predict_mask
 
+    out = args.out or args.image.with_suffix(".mask.png")
+    if out.suffix.lower() != ".png":
+        raise ValueError(f"--out must end in .png, got {out}: other formats may change the colours of a mask.")
+    require_writable(out)
     model, recipe = load_model(args.checkpoint)
-    image = read_image(args.image, max_side=args.max_side)
-    mask = predict_mask(model, image[None].float() / 255)[0]
-    out = args.out or Path(args.image).with_suffix(".mask.png")
+    small = read_image(args.image, max_side=args.max_side)
+    image = read_image(args.image)
+    labels = predict_mask(model, small[None].float() / 255)
+    mask = interpolate(labels[None].float(), image.shape[-2:], mode="nearest-exact")[0, 0].long()  # the image's size
     with atomic_write(out) as temporary:
-        T.to_pil_image(colour_mask(mask, recipe["classes"])).save(temporary, format="PNG")
+        T.to_pil_image(color_mask(mask, recipe["classes"])).save(temporary, format="PNG")
     found = [f"{recipe['classes'][i]} {100 * (mask == i).float().mean():.0f} %" for i in mask.unique().tolist()]
-    print(f"{out}: {', '.join(found)}")
+    shrunk = "" if small.shape == image.shape else f" (looked at with {small.shape[-1]} x {small.shape[-2]} pixels)"
+    print(f"{out}: {', '.join(found)}{shrunk}")
 
 
-def papers(args):
+def papers(args: argparse.Namespace) -> None:
     from deeplab_teach.papers import report, reproduce
     from deeplab_teach.papers.counting import PER_PARAMETER
 
@@ -128,6 +137,10 @@ def papers(args):
     print(report(results))
     tried = [result for result in results if result.ours is not None]
     print(f"\n{sum(result.agrees for result in tried)} of {len(tried)} figures agree.")
+
+
+def _path(text) -> Path:
+    return Path(text).expanduser()
 
 
 def _option(text):
@@ -150,7 +163,7 @@ def _value(word):
     return word
 
 
-def parser():
+def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(prog="python -m deeplab_teach", description=__doc__)
     commands = result.add_subparsers(required=True, metavar="COMMAND")
 
@@ -181,7 +194,7 @@ def parser():
     command.add_argument("--size", type=int, default=160, help="height and width of a scene in pixels")
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--device")
-    command.add_argument("--out", type=Path, default=Path("runs/model.safetensors"))
+    command.add_argument("--out", type=_path, default=Path("runs/model.safetensors"))
     command.set_defaults(run=train)
 
     command = commands.add_parser("evaluate", help="mIoU of a checkpoint on known and held-out scenes")
@@ -190,10 +203,10 @@ def parser():
     command.set_defaults(run=evaluate)
 
     command = commands.add_parser("predict", help="segment a picture of yours into a coloured mask")
-    command.add_argument("image")
+    command.add_argument("image", type=_path)
     command.add_argument("--checkpoint", default="scenes_deeplabv3plus_mobilenet_v2")
-    command.add_argument("--max-side", type=int, default=480, help="shrink larger pictures to this")
-    command.add_argument("--out", type=Path)
+    command.add_argument("--max-side", type=int, default=480, help="look at larger pictures in this size")
+    command.add_argument("--out", type=_path, help="a .png of the picture's own size; default: beside the picture")
     command.set_defaults(run=predict)
 
     command = commands.add_parser("papers", help="count what the papers' tables count, and compare row by row")
@@ -203,8 +216,11 @@ def parser():
     return result
 
 
-def main(argv=None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a terminal that cannot write a letter of a file's name writes `?` for it
+            stream.reconfigure(errors="replace")
     try:
         return args.run(args) or 0
     except (ValueError, OSError) as error:

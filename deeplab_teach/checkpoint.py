@@ -1,45 +1,70 @@
 """Saving and loading our own models: safetensors, with the recipe of the model in the file's header."""
 
 import json
+import os
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import nn
 
-from deeplab_teach.files import atomic_write, checksums, data_path
+from deeplab_teach.data_files import atomic_write, checksums, data_path, require_writable
+from deeplab_teach.device import pick_device
 from deeplab_teach.models import build_model
-from deeplab_teach.weights import fill
+from deeplab_teach.weights import fill, require_fit
 
 
-def save_model(path, model, recipe: dict, *, dtype=torch.float32) -> Path:
+def save_model(path: str | os.PathLike, model: nn.Module, recipe: dict, *, dtype: torch.dtype = torch.float32) -> Path:
     """Write a model's weights and its recipe, whole or not at all.
 
     Args:
         path: ends in `.safetensors`.
-        model: made by `build_model(**recipe["model"])`.
+        model: made by `build_model(**recipe["model"])`; compiled or in a `DataParallel`, what is inside is saved.
         recipe: what is needed to build and use it again: `{"model": {...}, "classes": [...], ...}`.
         dtype: of the stored floats; `torch.float16` halves the file.
+
+    Raises:
+        ValueError: the recipe builds no model, or one of other weights, so that the file could never be loaded.
+        OSError: `path` cannot be written.
     """
+    require_writable(path)
+    model = _bare(model)
+    try:
+        with torch.device("meta"):
+            twin = build_model(**recipe["model"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"the recipe builds no model of this course: {error}") from error
+    require_fit(twin, model.state_dict(), "the model's weights and the recipe's model")
     state = {
         key: value.to(dtype if value.is_floating_point() else value.dtype).contiguous().cpu()
         for key, value in model.state_dict().items()
     }
     with atomic_write(path) as temporary:
         save_file(state, temporary, metadata={"recipe": json.dumps(recipe)})
-    return Path(path)
+    return Path(path).expanduser()
 
 
-def load_model(source, *, device="cpu"):
+def _bare(model):
+    """The model itself, out of what `torch.compile` and `DataParallel` wrap around it."""
+    for name in ("_orig_mod", "module", "_orig_mod"):
+        model = getattr(model, name, model)
+    return model
+
+
+def load_model(source: str | Path, *, device: str | torch.device | None = "cpu") -> tuple[nn.Module, dict]:
     """Build the model a file was made from and fill it; returns `(model, recipe)`, the model in eval mode.
 
     Args:
         source: the name of a shipped checkpoint (`"scenes_deeplabv3plus_mobilenet_v2"`) or a path.
 
+        device: `"cpu"`, `"cuda"`, `"mps"`; `None` for the best there is.
+
     Raises:
         FileNotFoundError: no such file; the message lists the shipped ones.
-        ValueError: not a checkpoint of this project, or damaged.
+        ValueError: not a checkpoint of this project, or damaged; a device that is not there.
     """
+    device = pick_device(device)
     path = _find(source)
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
@@ -62,8 +87,9 @@ def _find(source) -> Path:
     shipped = [Path(name).stem for name in checksums() if name.startswith("checkpoints/")]
     if str(source) in shipped:
         return data_path(f"checkpoints/{source}.safetensors")
-    if Path(source).is_file():
-        return Path(source)
+    path = Path(source).expanduser()
+    if path.is_file():
+        return path
     raise FileNotFoundError(
         f"There is no checkpoint {str(source)!r}: neither a file nor one of the shipped ones ({', '.join(shipped)}). "
         "`python -m deeplab_teach train` makes one."

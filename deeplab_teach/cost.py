@@ -5,15 +5,17 @@ gives twice these figures.
 """
 
 import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.func import functional_call
+from torch.utils.flop_counter import FlopCounterMode
 
 from deeplab_teach.backbones.transformer import SelfAttention
-from deeplab_teach.fpn import Pyramid
-from deeplab_teach.models import evaluating
+from deeplab_teach.necks import Pyramid
+from deeplab_teach.predict import evaluating
 
 ROLES = ("backbone", "neck", "head")
 
@@ -43,7 +45,7 @@ def count_params(module: nn.Module) -> int:
     return sum(p.numel() for p in module.parameters())
 
 
-def multiply_adds(module: nn.Module, output_shape, input_shape=()) -> int:
+def multiply_adds(module: nn.Module, output_shape: Sequence[int], input_shape: Sequence[int] = ()) -> int:
     """Multiply-adds of one layer on its own, given the shape of its output; 0 for a layer that is not counted.
 
     A convolution does, for each value of its output, one multiply-add per weight that touches it: kernel height times
@@ -65,7 +67,7 @@ def multiply_adds(module: nn.Module, output_shape, input_shape=()) -> int:
     return 0
 
 
-def run_on_meta(model: nn.Module, image_size, hook, inputs=None) -> None:
+def run_on_meta(model: nn.Module, image_size: tuple[int, int], hook: Callable, inputs: Tensor | None = None) -> None:
     """Run a model on one image of `image_size = (H, W)` without computing a value, and tell `hook` of each module.
 
     With `inputs`, a tensor, the model is run on one like it instead, for example on a text's ids.
@@ -90,10 +92,19 @@ def run_on_meta(model: nn.Module, image_size, hook, inputs=None) -> None:
             handle.remove()
 
 
-def count(model: nn.Module, image_size=(513, 513), *, inputs=None, layer_cost=multiply_adds) -> Cost:
+def count(
+    model: nn.Module,
+    image_size: tuple[int, int] = (513, 513),
+    *,
+    inputs: Tensor | None = None,
+    layer_cost: Callable = multiply_adds,
+) -> Cost:
     """Cost of a model on one image of `image_size = (H, W)`, or on `inputs`.
 
     Norms, activations, pooling and resizing are not counted, as in the papers' tables.
+
+    What is computed outside of convolutions, linear layers and attention is compared with PyTorch's own counter; where
+    something is missing, a warning says how much.
 
     Args:
         inputs: a tensor to run on instead of an image, for example a text's ids `(1, T)`.
@@ -109,14 +120,23 @@ def count(model: nn.Module, image_size=(513, 513), *, inputs=None, layer_cost=mu
             own = sum(p.numel() for p in module.parameters(recurse=False))
             modules[name] = (own, before + cost)
 
-    run_on_meta(model, image_size, record, inputs)
+    with FlopCounterMode(display=False) as counter:
+        run_on_meta(model, image_size, record, inputs)
     _warn_of_uncounted(model, modules)
+    total = sum(row[1] for row in modules.values())
+    if layer_cost is multiply_adds and counter.get_total_flops() / 2 > 1.001 * total:
+        missing = 1 - total / (counter.get_total_flops() / 2)
+        warnings.warn(
+            f"{missing:.0%} of the multiply-adds are not counted: PyTorch's own counter sees work outside of the "
+            "layers known here, such as `F.conv2d` with a parameter, or attention that is written by hand.",
+            stacklevel=2,
+        )
     roles = {}
     for name, row in modules.items():
         params, work = roles.get(role := role_of(model, name), (0, 0))
         roles[role] = (params + row[0], work + row[1])
     roles = {role: roles[role] for role in ROLES if role in roles}
-    return Cost(count_params(model), sum(row[1] for row in modules.values()), modules, roles)
+    return Cost(count_params(model), total, modules, roles)
 
 
 def _warn_of_uncounted(model, modules):
@@ -152,7 +172,7 @@ class Block:
     stride: int | None = None  # as the specs declare it; of a head's map, if a declared map has its size
 
 
-def blocks(model: nn.Module, image_size=(160, 160)) -> list[Block]:
+def blocks(model: nn.Module, image_size: tuple[int, int] = (160, 160)) -> list[Block]:
     """The boxes of a backbone, or of a model made of `backbone` and `head`, in the order in which they are computed.
 
     A part of the head that runs once per map of a pyramid, as FCOS's towers do, is one box, of its first map.

@@ -3,7 +3,7 @@
 import torch
 
 
-def pick_device(wanted: str | None = None) -> torch.device:
+def pick_device(wanted: str | torch.device | None = None) -> torch.device:
     """`wanted` if it can be had; with `None` the best there is: an NVIDIA GPU, an Apple GPU, else the CPU.
 
     Raises:

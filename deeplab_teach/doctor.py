@@ -3,14 +3,18 @@
 import importlib
 import os
 import platform
+import sys
+from collections.abc import Iterator
 from importlib import metadata
+from pathlib import Path
 
 from packaging.requirements import Requirement
 
 from deeplab_teach import __version__
-from deeplab_teach.files import DATA_DIR, checksums, data_path
+from deeplab_teach.data_files import DATA_DIR, checksums, data_path
 
 OK, NOTE, BAD = "ok", "note", "BAD"
+Finding = tuple[str, str, str | None]  # mark, text, and what to do about it
 # Imported to see that they work, in this order; the others are only looked up.
 IMPORTED = ("torch", "torchvision")
 SHOWN = ("torch", "torchvision", "numpy", "matplotlib", "ipywidgets", "safetensors", "jupyterlab")
@@ -30,7 +34,7 @@ def report() -> tuple[str, int]:
     return "\n".join([*lines, "", closing]), int(status)
 
 
-def packages():
+def packages() -> Iterator[Finding]:
     """Versions against the bounds of pyproject.toml, each finding `(mark, text, remedy or None)`."""
     version = platform.python_version()
     yield OK, f"Python {version}", None  # an older one than the course needs could not install it
@@ -46,11 +50,22 @@ def packages():
         if optional and not requirement.marker.evaluate({"extra": "lab"}):
             continue
         yield package(requirement, optional=optional)
-    if (problem := import_problem()) is not None:
+    shadows = list(shadowing())
+    yield from shadows
+    if not shadows and (problem := import_problem()) is not None:
         yield problem
 
 
-def package(requirement, *, optional):
+def shadowing(folder: str | os.PathLike | None = None) -> Iterator[Finding]:
+    """Files of yours that hide a module: `random.py` beside a notebook is what `import random` finds there."""
+    folder = Path.cwd() if folder is None else Path(folder)
+    hidden = {*sys.stdlib_module_names, *SHOWN, "deeplab_teach", "PIL", "IPython", "tqdm"}
+    for path in sorted(folder.glob("*.py")):
+        if path.stem in hidden:
+            yield BAD, f"{path} hides the module `{path.stem}`: whoever imports that here gets this file", "rename it"
+
+
+def package(requirement: Requirement, *, optional: bool) -> Finding:
     name, bound = requirement.name, str(requirement.specifier)
     remedy = f'python -m pip install "{name}{bound}"'
     try:
@@ -63,7 +78,7 @@ def package(requirement, *, optional):
     return (OK if fits else BAD), f"{name} {version} ({bound} is needed)", None if fits else remedy
 
 
-def import_problem():
+def import_problem() -> Finding | None:
     """Builds of torch and torchvision from two places install side by side and fail only when they are imported."""
     for name in IMPORTED:
         try:
@@ -75,7 +90,7 @@ def import_problem():
     return None
 
 
-def weights():
+def weights() -> Iterator[Finding]:
     """Which weight files are here; those the lessons need are checked by their hash."""
     try:
         from deeplab_teach.weights import LESSON_WEIGHTS, WEIGHTS
@@ -99,7 +114,7 @@ def weights():
         yield NOTE, f"not here, downloaded when asked for: {', '.join(others)}", None
 
 
-def data():
+def data() -> Iterator[Finding]:
     """Every file of `data/` against its checksum."""
     remedy = "git checkout -- data   (or install the package again)"
     try:
@@ -120,7 +135,7 @@ def data():
         yield OK, f"{len(names)} files, all whole: {DATA_DIR}", None
 
 
-def machine():
+def machine() -> Iterator[Finding]:
     """Cores, memory and accelerator. Nothing here is needed: a GPU only makes the lessons faster."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     yield OK, f"{platform.system()} {platform.machine()}, {cores} CPU cores", None
@@ -143,7 +158,7 @@ def machine():
         yield OK, "no GPU: the lessons run on the CPU, as they are meant to", None
 
 
-def total_memory():
+def total_memory() -> float | None:
     """Memory of the computer in GB, or `None` where it cannot be learned."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9

@@ -6,9 +6,12 @@ built from that declaration alone. So any head fits any backbone, and neither kn
 
 import copy
 from dataclasses import dataclass
+from numbers import Integral
 
 import torch
 from torch import Tensor, nn
+
+SLACK = 0.3  # an image in 0..1 that was resized with a bicubic filter may go a little beyond
 
 
 @dataclass(frozen=True)
@@ -23,13 +26,16 @@ class FeatureSpec:
     stride: int
 
 
+@dataclass(frozen=True)
+class SequenceSpec(FeatureSpec):
+    """The same for a row of tokens, `(N, channels, T)`: it has no rows and columns, which dense heads need."""
+
+
 class Backbone(nn.Module):
     """Base class: image `(N, 3, H, W)` in, `dict` of feature maps out, with the keys of `feature_specs`.
 
     Keys are stage names, high to low resolution: `c1..c5` as in the FPN paper (Lin et al. 2017, section 3), where a
     nominal `c5` has stride 32. With `output_stride=16`, `c5` stays `c5`; only its stride reads 16.
-
-    A backbone of text may add one more entry, `mask`, which says where there is no padding.
 
     A subclass sets `name` and `feature_specs` in its constructor and calls `check_image(x)` first in `forward`.
     """
@@ -45,11 +51,21 @@ class Backbone(nn.Module):
         """Images `(..., 3, H, W)` in 0..1 -> the scale that this backbone's published weights were trained on.
 
         Input scaling belongs to the backbone: swap the backbone and it changes too.
+
+        Raises:
+            ValueError: whole numbers, no RGB images, or values outside 0..1: bytes as floats, or normalised already.
         """
         if not images.is_floating_point():
             raise ValueError(f"images must be floats in 0..1, got {images.dtype}: divide 0..255 images by 255 first.")
         if images.dim() < 3 or images.shape[-3] != 3:
             raise ValueError(f"images must be RGB, of shape (..., 3, H, W), got {tuple(images.shape)}.")
+        if images.numel() and not (images.is_meta or torch.compiler.is_compiling()):
+            low, high = (value.item() for value in images.detach().aminmax())
+            if not (low >= -SLACK and high <= 1 + SLACK):  # written so that it catches NaN, too
+                raise ValueError(
+                    f"images must lie in 0..1, got {low:.3g}..{high:.3g}: divide 0..255 images by 255, and do not "
+                    "normalise them before: that is done here."
+                )
         mean = images.new_tensor(self.mean).view(3, 1, 1)
         std = images.new_tensor(self.std).view(3, 1, 1)
         return (images - mean) / std
@@ -66,6 +82,16 @@ class Backbone(nn.Module):
                 f"{self.name} takes images of {self.min_side} x {self.min_side} pixels or more, got "
                 f"{x.shape[-2]} x {x.shape[-1]}: its pools would leave nothing. Resize the image first."
             )
+
+
+class SequenceBackbone(nn.Module):
+    """Base class: ids `(N, T)` in, `dict` of rows of tokens out, with the keys of `feature_specs`, all `SequenceSpec`.
+
+    Where there is padding, the dict has one more entry, `mask`: bool `(N, T)`, `True` where there is none.
+    """
+
+    name: str
+    feature_specs: dict[str, FeatureSpec]
 
 
 @torch.no_grad()
@@ -94,17 +120,28 @@ def same_features(a: Backbone, b: Backbone) -> dict[str, bool]:
     return same
 
 
-def high_key(feature_specs: dict[str, FeatureSpec], high: str | None = None) -> str:
-    """The map a dense head reads its meaning from: `high` if given, else `c5`, else `p5`, else the last one."""
-    if high is None:
+def require_num_classes(num_classes: int, least: int = 1) -> None:
+    """Raise a `ValueError` unless a head can have so many classes."""
+    if isinstance(num_classes, bool) or not isinstance(num_classes, Integral):
+        raise ValueError(f"num_classes must be a whole number, got {num_classes!r}.")
+    if num_classes < least:
+        reason = ", since the background counts" if least == 2 else ""
+        raise ValueError(f"num_classes must be {least} or more{reason}, got {num_classes}.")
+
+
+def deep_key(feature_specs: dict[str, FeatureSpec], deep: str | None = None) -> str:
+    """The map a dense head reads its meaning from: `deep` if given, else `c5`, else `p5`, else the last one."""
+    if not feature_specs:
+        raise ValueError("feature_specs is empty: a head is built from the maps that a backbone declares.")
+    if deep is None:
         return next((key for key in ("c5", "p5") if key in feature_specs), list(feature_specs)[-1])
-    return _existing(feature_specs, high, "high")
+    return _existing(feature_specs, deep, "deep")
 
 
-def dense_key(feature_specs: dict[str, FeatureSpec], high: str | None = None) -> str:
-    """As `high_key`, for a head that answers at each place of an image: the map must have rows and columns."""
-    key = high_key(feature_specs, high)
-    if key == "tokens":
+def dense_key(feature_specs: dict[str, FeatureSpec], deep: str | None = None) -> str:
+    """As `deep_key`, for a head that answers at each place of an image: the map must have rows and columns."""
+    key = deep_key(feature_specs, deep)
+    if isinstance(feature_specs[key], SequenceSpec):
         raise ValueError("this head needs maps with rows and columns, and the backbone gives a row of text tokens.")
     return key
 

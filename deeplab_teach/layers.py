@@ -1,21 +1,27 @@
 """Small pieces that both backbones and heads are made of, and the one rule of dilation."""
 
 from collections import OrderedDict
+from collections.abc import Iterable, Sequence
 
 from torch import nn
 
 OUTPUT_STRIDES = (8, 16, 32)
 
 
-def conv_output_size(size: int, kernel_size: int, *, stride=1, padding=0, dilation=1) -> int:
+def conv_output_size(size: int, kernel_size: int, *, stride: int = 1, padding: int = 0, dilation: int = 1) -> int:
     """How many places a convolution or a pool leaves along one side of a map of `size` places.
 
     `floor((size + 2 * padding - reach) / stride) + 1`, where a kernel reaches over `dilation * (kernel_size - 1) + 1`
     places. (Dumoulin & Visin 2016, arXiv 1603.07285, relationship 15.)
 
     Raises:
-        ValueError: the kernel is larger than the padded map.
+        ValueError: the kernel is larger than the padded map, or a number is too small.
     """
+    if min(kernel_size, stride, dilation) < 1 or padding < 0:
+        raise ValueError(
+            f"kernel_size, stride and dilation must be 1 or more and padding 0 or more, got {kernel_size}, {stride}, "
+            f"{dilation} and {padding}."
+        )
     reach, _ = dilated_kernel(kernel_size, dilation)
     if reach > size + 2 * padding:
         raise ValueError(f"a kernel that reaches over {reach} places does not fit into {size} + 2 * {padding}.")
@@ -52,7 +58,7 @@ def valid_weight_share(size: int, rate: int, kernel_size: int = 3) -> float:
     return along_a_side**2  # rows and columns are independent
 
 
-def receptive_field(layers) -> tuple[int, int]:
+def receptive_field(layers: Iterable[tuple[int, int, int]]) -> tuple[int, int]:
     """How many places of the input one output value reads, and how many apart two neighbouring outputs read.
 
     Args:
@@ -71,18 +77,29 @@ def receptive_field(layers) -> tuple[int, int]:
     return field, step
 
 
-def conv_bn_relu(in_channels, out_channels, kernel_size=3, *, stride=1, rate=1) -> nn.Sequential:
+def conv_bn_relu(
+    in_channels: int, out_channels: int, kernel_size: int = 3, *, stride: int = 1, rate: int = 1
+) -> nn.Sequential:
     """Convolution, batch norm, ReLU; the map keeps its size, or has ceil(H / stride) rows.
 
     The padding grows with the dilation (`dilated_kernel`). There is no bias, since the batch norm that follows has one
     of its own.
+
+    Raises:
+        ValueError: `kernel_size` is even: there is no middle, and the map would shrink.
     """
+    _require_odd(kernel_size)
     _, padding = dilated_kernel(kernel_size, rate)
     return nn.Sequential(
         nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding, dilation=rate, bias=False),
         nn.BatchNorm2d(out_channels),
         nn.ReLU(),
     )
+
+
+def _require_odd(kernel_size):
+    if kernel_size % 2 == 0:
+        raise ValueError(f"kernel_size must be odd, so that the map keeps its size, got {kernel_size}.")
 
 
 class SeparableConv2d(nn.Sequential):
@@ -92,7 +109,8 @@ class SeparableConv2d(nn.Sequential):
     and ReLU after both is what the DeepLabv3+ heads do (released TensorFlow code, `split_separable_conv2d`).
     """
 
-    def __init__(self, in_channels, out_channels, kernel_size=3, *, rate=1):
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int = 3, *, rate: int = 1):
+        _require_odd(kernel_size)
         _, padding = dilated_kernel(kernel_size, rate)
         super().__init__(
             OrderedDict(
@@ -114,7 +132,7 @@ class SeparableConv2d(nn.Sequential):
         )
 
 
-def plan_strides(strides, output_stride: int) -> list[tuple[int, int, int]]:
+def plan_strides(strides: Sequence[int], output_stride: int) -> list[tuple[int, int, int]]:
     """Which stages stride and which dilate, so that the whole network never strides by more than `output_stride`.
 
     A stage that would stride too far keeps its resolution instead, and from there on each kernel is spread out
@@ -154,7 +172,7 @@ def require_output_stride(name: str, output_stride: int, only: int, reason: str)
         raise ValueError(f"{name} has output_stride={only} and no other, got {output_stride!r}: {reason}.")
 
 
-def running_strides(plan) -> list[int]:
+def running_strides(plan: Iterable[tuple[int, int, int]]) -> list[int]:
     """Input pixels per step after each stage of a plan: `[2, 4, 8, 16, 16]` for the example above."""
     reached, result = 1, []
     for stride, _, _ in plan:

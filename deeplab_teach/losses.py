@@ -7,8 +7,8 @@ from torch import Tensor
 from deeplab_teach.heads.fcos import decode, distances, fcos_targets
 
 
-def segmentation_loss(logits: Tensor, target: Tensor, *, ignore_index=255) -> Tensor:
-    """Cross-entropy per pixel, averaged over the pixels that are not `ignore_index`.
+def segmentation_loss(logits: Tensor, target: Tensor, *, ignore_index: int = 255) -> Tensor:
+    """Cross-entropy per pixel, averaged over the pixels that are not `ignore_index`; 0 if all are.
 
     Args:
         logits: `(N, num_classes, H, W)` raw scores.
@@ -28,6 +28,8 @@ def segmentation_loss(logits: Tensor, target: Tensor, *, ignore_index=255) -> Te
             f"logits are {tuple(logits.shape[-2:])} and the target {tuple(target.shape[-2:])}: resize the logits to "
             "the target, not the target to the logits, or its outlines are lost."
         )
+    if (target == ignore_index).all():  # nothing to learn from: the mean of no pixel would be 0 / 0
+        return 0.0 * logits.sum()
     return F.cross_entropy(logits, target.long(), ignore_index=ignore_index)
 
 
@@ -79,16 +81,16 @@ def fcos_loss(answers: dict[str, Tensor], targets: list[dict[str, Tensor]]) -> d
         image.append(torch.full_like(responsible, i))
         place.append(responsible)
         box.append(boxes[index[responsible]])
-    image, place, box = torch.cat(image), torch.cat(place), torch.cat(box)
+    image, place, boxes = torch.cat(image), torch.cat(place), torch.cat(box)
     points, strides = answers["points"][place], answers["strides"][place]
-    left, top, right, bottom = distances(points, box).unbind(dim=1)
+    left, top, right, bottom = distances(points, boxes).unbind(dim=1)
     horizontal = torch.minimum(left, right) / torch.maximum(left, right)
     vertical = torch.minimum(top, bottom) / torch.maximum(top, bottom)
     middle = (horizontal * vertical).sqrt()  # 1 in the middle of the box, 0 at its border
     found = decode(points, strides, regression[image, place])
     losses = {
         "classification": sigmoid_focal_loss(logits, wanted, reduction="sum"),
-        "bbox_regression": generalized_box_iou_loss(found, box, reduction="sum"),
+        "bbox_regression": generalized_box_iou_loss(found, boxes, reduction="sum"),
         "bbox_ctrness": F.binary_cross_entropy_with_logits(ctrness[image, place, 0], middle, reduction="sum"),
     }
     return {key: loss / max(1, len(place)) for key, loss in losses.items()}

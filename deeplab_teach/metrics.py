@@ -1,5 +1,7 @@
 """How good is a mask: confusion matrix, mean intersection over union, and the same near outlines only."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -8,13 +10,14 @@ from torch import Tensor
 from deeplab_teach.losses import check_labels
 
 
-def confusion_matrix(prediction: Tensor, target: Tensor, num_classes: int, *, ignore_index=255) -> Tensor:
+def confusion_matrix(prediction: Tensor, target: Tensor, num_classes: int, *, ignore_index: int | None = 255) -> Tensor:
     """Count pixels by true class (row) and predicted class (column).
 
     Args:
         prediction: integer labels of any shape, each in `0..num_classes-1`.
         target: true labels of the same shape; pixels that are `ignore_index` are not counted.
         num_classes: background included.
+        ignore_index: `None` to count every pixel.
 
     Returns:
         `(num_classes, num_classes)` int64. Matrices of several images can be added.
@@ -26,6 +29,7 @@ def confusion_matrix(prediction: Tensor, target: Tensor, num_classes: int, *, ig
         raise ValueError(f"prediction {tuple(prediction.shape)} and target {tuple(target.shape)} differ in shape.")
     check_labels(target, num_classes, ignore_index=ignore_index)
     check_labels(prediction, num_classes, ignore_index=None)
+    ignore_index = num_classes if ignore_index is None else ignore_index  # no pixel has it: all are counted
     kept = target != ignore_index
     # One number per (true, predicted) pair; int64, since 20 * 21 + 20 does not fit into the uint8 of a mask file.
     pairs = target[kept].long() * num_classes + prediction[kept].long()
@@ -47,7 +51,7 @@ def mean_iou(confusion: Tensor) -> float:
     return iou(confusion).nanmean().item()
 
 
-def trimap_band(labels: Tensor, width: int, *, ignore_index=255) -> Tensor:
+def trimap_band(labels: Tensor, width: int, *, ignore_index: int = 255) -> Tensor:
     """The pixels within `width` pixels of an outline ("trimap": Kohli et al. 2009; DeepLabv3+, figure 5a).
 
     A pixel belongs to the band if, in the square of `2 * width + 1` pixels around it, some label differs from another.
@@ -71,12 +75,14 @@ def trimap_band(labels: Tensor, width: int, *, ignore_index=255) -> Tensor:
     return (highest != lowest).reshape(labels.shape) & (labels != ignore_index)
 
 
-def trimap_target(labels: Tensor, width: int, *, ignore_index=255) -> Tensor:
+def trimap_target(labels: Tensor, width: int, *, ignore_index: int = 255) -> Tensor:
     """`labels` with everything outside the band set to `ignore_index`: a confusion matrix of it gives trimap mIoU."""
     return labels.where(trimap_band(labels, width, ignore_index=ignore_index), ignore_index)
 
 
-def recall_by_size(prediction: Tensor, targets: list[dict], limits=(32, 56)) -> tuple[list[float], list[int]]:
+def recall_by_size(
+    prediction: Tensor, targets: list[dict], limits: Sequence[float] = (32, 56)
+) -> tuple[list[float], list[int]]:
     """How much of small, medium and large objects was found: the share of their pixels that got their label.
 
     Args:
@@ -100,7 +106,7 @@ def recall_by_size(prediction: Tensor, targets: list[dict], limits=(32, 56)) -> 
     return [sum(row) / len(row) if row else float("nan") for row in shares], [len(row) for row in shares]
 
 
-def average_precision(found: list[dict], truth: list[dict], num_classes: int, *, iou_threshold=0.5) -> float:
+def average_precision(found: list[dict], truth: list[dict], num_classes: int, *, iou_threshold: float = 0.5) -> float:
     """Mean over classes of the average precision of boxes, COCO's way (AP50 at a threshold of 0.5), in 0..1.
 
     Best score first, each found box takes the true box of its class that it overlaps most and that is still free; if

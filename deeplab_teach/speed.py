@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from deeplab_teach.cost import run_on_meta
-from deeplab_teach.models import evaluating
+from deeplab_teach.predict import evaluating
 
 
 def fold_batch_norm(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
@@ -39,7 +39,8 @@ def fold_batch_norm(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
 def folded(model: nn.Module) -> nn.Module:
     """A copy of a model in eval mode, in which each batch norm that reads a convolution's output is folded into it.
 
-    Which do is seen from one run on the meta device. Only for inference: there is nothing left to normalise by.
+    Which do is seen from one run on the meta device. Only for inference: there is nothing left to normalise by. Classes
+    derived from batch norm, such as timm's with an activation inside, stay as they are.
 
     Raises:
         ValueError: a convolution is read by something else besides its batch norm, so that the answer would change.
@@ -51,7 +52,7 @@ def folded(model: nn.Module) -> nn.Module:
         if isinstance(module, nn.Conv2d):
             kept.append(output)  # as long as it lives its id is its own
             made_by[id(output)] = name
-        elif isinstance(module, nn.BatchNorm2d) and id(inputs[0]) in made_by:
+        elif type(module) is nn.BatchNorm2d and id(inputs[0]) in made_by:  # a subclass may do more, as timm's does
             pairs.append((made_by[id(inputs[0])], name))
 
     run_on_meta(model, (64, 64), record)
@@ -76,7 +77,7 @@ def _require_same_answer(original, model):
 
 
 @torch.inference_mode()
-def seconds(models: dict[str, nn.Module], x: Tensor, *, rounds=5) -> dict[str, float]:
+def seconds(models: dict[str, nn.Module], x: Tensor, *, rounds: int = 5) -> dict[str, float]:
     """How long each of several models takes for `x`: the median of some rounds, in seconds.
 
     The models take turns, so that whatever else the computer does hits all of them alike; compare by ratios. Each runs

@@ -18,10 +18,10 @@ from deeplab_teach.backbones import (
 )
 from deeplab_teach.backbones.transformer import SelfAttention
 from deeplab_teach.backbones.vit import ViT
-from deeplab_teach.features import Backbone, FeatureSpec
-from deeplab_teach.fpn import FPN, ChannelNorm, SimpleFeaturePyramid, with_pyramid
+from deeplab_teach.features import Backbone, FeatureSpec, SequenceSpec
 from deeplab_teach.heads import ClassificationHead, DeepLabV3PlusHead
 from deeplab_teach.layers import conv_output_size, receptive_field
+from deeplab_teach.necks import FPN, ChannelNorm, SimpleFeaturePyramid, with_pyramid
 
 # --- the papers' ResNet
 
@@ -132,7 +132,7 @@ def reader():
 def test_text_obeys_the_contract(reader):
     features = reader(torch.randint(1, 50, (3, 7)))
     assert list(features) == list(reader.feature_specs) == ["tokens"]
-    assert features["tokens"].shape == (3, 16, 7) and reader.feature_specs["tokens"] == FeatureSpec(16, 1)
+    assert features["tokens"].shape == (3, 16, 7) and reader.feature_specs["tokens"] == SequenceSpec(16, 1)
 
 
 def test_padding_changes_nothing_and_is_declared(reader):
@@ -153,7 +153,7 @@ def test_the_same_classification_head_reads_text(reader):
 
 
 def test_masked_mean_by_hand():
-    head = ClassificationHead({"tokens": FeatureSpec(1, 1)}, 1)
+    head = ClassificationHead({"tokens": SequenceSpec(1, 1)}, 1)
     with torch.no_grad():
         head.classifier.weight.fill_(1.0)
         head.classifier.bias.fill_(0.0)
@@ -346,7 +346,7 @@ def test_a_text_encoder_of_nothing(wrong):
 
 def test_text_has_no_map_for_a_1x1_convolution():
     with pytest.raises(ValueError, match="hidden_channels needs a map with rows and columns"):
-        ClassificationHead({"tokens": FeatureSpec(8, 1)}, 3, hidden_channels=16)
+        ClassificationHead({"tokens": SequenceSpec(8, 1)}, 3, hidden_channels=16)
 
 
 # ------------------------------------------------------------------------------------------------- others' networks

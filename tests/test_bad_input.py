@@ -8,7 +8,8 @@ import torch
 
 from deeplab_teach.backbones import BACKBONES, IMAGE_BACKBONES
 from deeplab_teach.losses import segmentation_loss
-from deeplab_teach.models import build_model, predict_classes, predict_mask
+from deeplab_teach.models import build_model
+from deeplab_teach.predict import predict_classes, predict_mask
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from deeplab_teach import __main__ as cli
-from deeplab_teach import train as train_module
+from deeplab_teach import training as train_module
 from deeplab_teach.checkpoint import load_model
 from deeplab_teach.datasets import LESSON_CLASSES, EmojiScenes, class_colors
 from deeplab_teach.datasets import scenes as scenes_module
@@ -109,12 +109,13 @@ def test_the_same_picture_rotated_by_its_exif_gets_the_same_mask(tmp_path):
     assert (a == b).all(axis=2).mean() > 0.95
 
 
-def test_predict_shrinks_large_pictures(trained, tmp_path):
+def test_predict_looks_at_a_smaller_copy_of_large_pictures(trained, tmp_path, capsys):
     Image.new("RGB", (300, 150)).save(tmp_path / "large.png")
     out = tmp_path / "there" / "mask.png"
     argv = ["predict", str(tmp_path / "large.png"), "--checkpoint", str(trained), "--max-side", "64", "--out", str(out)]
     assert cli.main(argv) == 0
-    assert Image.open(out).size == (64, 32)
+    assert Image.open(out).size == (300, 150)
+    assert "(looked at with 64 x 32 pixels)" in capsys.readouterr().out
 
 
 def test_stopped_and_gone_on_with(tmp_path, capsys, few_scenes, monkeypatch):
@@ -169,10 +170,10 @@ def test_from_the_shell():
         (["--head", "deeplabv4"], "unknown head 'deeplabv4'; there are: "),
         (["--output-stride", "12"], "output_stride must be one of (8, 16, 32), got 12"),
         (["--head", "classification"], "the head 'classification' gives no mask"),
-        (["--option", "chanels=8"], "the head 'deeplabv3plus' has no option chanels; it has: high, "),
+        (["--option", "chanels=8"], "the head 'deeplabv3plus' has no option chanels; it has: deep, "),
         (["--option", "channels=wide"], "--option: deeplabv3plus cannot be built with {'channels': 'wide'}"),
         (["--option", "atrous_rates=2"], "--option: deeplabv3plus cannot be built with {'atrous_rates': 2}"),
-        (["--option", "high=c9"], "high='c9' is not a feature map of this backbone"),
+        (["--option", "deep=c9"], "deep='c9' is not a feature map of this backbone"),
         (["--scenes", "1"], "training needs batches of 2 images or more"),
         (["--scenes", "0"], "length must be a whole number, 1 or more; got 0"),
         (["--batch-size", "1"], "training needs batches of 2 images or more"),
@@ -220,7 +221,7 @@ def test_words_that_are_no_command_line(argv, capsys):
         ("separable=true", ("separable", True)),
         ("separable=False", ("separable", False)),
         ("dropout=0.25", ("dropout", 0.25)),
-        ("high=c4", ("high", "c4")),
+        ("deep=c4", ("deep", "c4")),
     ],
 )
 def test_options(text, pair):

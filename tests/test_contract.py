@@ -9,7 +9,7 @@ from helpers import SIZES, expected_size, on_meta
 from torch import nn
 
 from deeplab_teach.backbones import BACKBONES, FIXED_STRIDES, IMAGE_BACKBONES, mobilenet_v2
-from deeplab_teach.features import Backbone, FeatureSpec, dense_key, high_key, low_level_key
+from deeplab_teach.features import Backbone, FeatureSpec, SequenceSpec, deep_key, dense_key, low_level_key
 
 OUTPUT_STRIDES = (8, 16, 32)
 
@@ -246,20 +246,20 @@ def specs(**strides):
         (specs(c5=16, p5=32, p6=64), "c5"),
         (specs(p4=16, p5=32, p6=64), "p5"),
         (specs(c3=8, c4=16), "c4"),
-        (specs(tokens=1), "tokens"),
+        ({"tokens": SequenceSpec(7, 1)}, "tokens"),
     ],
 )
 def test_which_map_a_dense_head_reads(given, chosen):
-    assert high_key(given) == chosen
+    assert deep_key(given) == chosen
     first = next(iter(given))
-    assert high_key(given, first) == first
+    assert deep_key(given, first) == first
     if chosen != "tokens":
         assert (dense_key(given), dense_key(given, first)) == (chosen, first)
 
 
 def test_a_dense_head_does_not_read_text():
     with pytest.raises(ValueError, match="maps with rows and columns, and the backbone gives a row of text tokens"):
-        dense_key(specs(tokens=1))
+        dense_key({"tokens": SequenceSpec(7, 1)})
 
 
 def test_which_map_a_decoder_reads():
@@ -270,7 +270,7 @@ def test_which_map_a_decoder_reads():
         low_level_key(specs(c4=16))
 
 
-@pytest.mark.parametrize("choose, argument", [(high_key, "high"), (dense_key, "high"), (low_level_key, "low_level")])
+@pytest.mark.parametrize("choose, argument", [(deep_key, "deep"), (dense_key, "deep"), (low_level_key, "low_level")])
 def test_a_missing_map_is_named_with_those_there_are(choose, argument):
     listing = r"c2 \(7 channels, stride 4\), c5 \(7 channels, stride 16\)"
     with pytest.raises(ValueError, match=f"{argument}='c9'.*{listing}"):

@@ -9,7 +9,6 @@ from torch.utils.flop_counter import FlopCounterMode
 from deeplab_teach.backbones import BACKBONES, IMAGE_BACKBONES, mobilenet_v2, vit_small
 from deeplab_teach.backbones.transformer import SelfAttention
 from deeplab_teach.cost import blocks, count, count_params, multiply_adds
-from deeplab_teach.fpn import SimpleFeaturePyramid
 from deeplab_teach.heads import DENSE_HEADS, HEADS, DeepLabV3Head, LinearHead
 from deeplab_teach.models import (
     FixedProposals,
@@ -20,6 +19,7 @@ from deeplab_teach.models import (
     mask_rcnn,
     split_classifier,
 )
+from deeplab_teach.necks import SimpleFeaturePyramid
 
 
 def pytorch_counts(model, size=None, *, inputs=None):
@@ -207,7 +207,7 @@ def test_counting_leaves_the_model_as_it_was(dtype):
 
 def test_hooks_and_modes_are_restored_after_an_error():
     model = SegmentationModel(mobilenet_v2(), LinearHead(mobilenet_v2(output_stride=8).feature_specs, 2)).train()
-    model.head.high = "c9"
+    model.head.deep = "c9"
     with pytest.raises(KeyError):
         count(model, (33, 33))
     assert all(module.training for module in model.modules())

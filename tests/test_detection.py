@@ -11,13 +11,14 @@ from torchvision.ops.feature_pyramid_network import LastLevelMaxPool, LastLevelP
 
 from deeplab_teach.backbones import mobilenet_v2, resnet18
 from deeplab_teach.datasets import LESSON_CLASSES, EmojiScenes
-from deeplab_teach.features import FeatureSpec
-from deeplab_teach.fpn import FPN
+from deeplab_teach.features import FeatureSpec, SequenceSpec
 from deeplab_teach.heads import FCOSHead
 from deeplab_teach.heads.fcos import decode, detections, distances, fcos_targets
 from deeplab_teach.losses import fcos_loss
 from deeplab_teach.metrics import average_precision
-from deeplab_teach.models import Detector, build_model, mask_rcnn, predict_boxes, predict_mask
+from deeplab_teach.models import Detector, build_model, mask_rcnn
+from deeplab_teach.necks import FPN
+from deeplab_teach.predict import predict_boxes, predict_mask
 
 # The beginning of our name -> of torchvision's.
 FPN_NAMES = {
@@ -356,7 +357,7 @@ def test_targets_that_cannot_be(boxes, labels, message):
     ("specs", "message"),
     [
         ({"c3": FeatureSpec(64, 8), "c4": FeatureSpec(128, 16)}, "maps of one width, got c3 64, c4 128: put an FPN"),
-        ({"tokens": FeatureSpec(64, 1)}, "image maps of one width"),
+        ({"tokens": SequenceSpec(64, 1)}, "image maps of one width"),
         ({"p3": FeatureSpec(40, 8)}, "a multiple of 32 .*got 40"),
     ],
 )

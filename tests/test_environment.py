@@ -171,7 +171,7 @@ def wheel_folder(tmp_path_factory):
 
 @pytest.mark.slow
 def test_the_wheel_carries_the_data(wheel_folder):
-    code = "from deeplab_teach import files; [files.data_path(n) for n in files.checksums()]; print(files.DATA_DIR)"
+    code = "from deeplab_teach.data_files import *; [data_path(n) for n in checksums()]; print(DATA_DIR)"
     environment = {**os.environ, "PYTHONPATH": str(wheel_folder)}
     run = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd=wheel_folder

@@ -19,20 +19,21 @@ from deeplab_teach.explore import (
     choose,
     conv_sizes,
     cost_of_kinds,
-    draw_swap,
     name_photo,
+    outlines,
     places,
     play,
     rate_on_a_map,
     rates_in_a_row,
     stages,
     swap_parts,
+    view_swap,
 )
 from deeplab_teach.explore.costs import kinds
 from deeplab_teach.heads import HEADS
 from deeplab_teach.metrics import trimap_band
 from deeplab_teach.models import build_model
-from deeplab_teach.overlays import UPSAMPLINGS
+from deeplab_teach.plots.overlays import UPSAMPLINGS
 
 
 @pytest.fixture(autouse=True)
@@ -102,7 +103,7 @@ def test_what_does_not_exist_is_said_and_not_drawn():
     assert shown(box)
     box.controls["value"].value = 3
     assert box.caption.value.count("<") == 2, "words of an error are no markup"
-    assert "This combination does not exist: three is <not> allowed." in html.unescape(box.caption.value)
+    assert "There is nothing to draw: three is <not> allowed." in html.unescape(box.caption.value)
     assert not shown(box), "the last picture belongs to another choice"
     box.controls["value"].value = 2
     assert shown(box) and sentence_of(box) == "The value is 2."
@@ -185,7 +186,7 @@ def test_every_output_stride_and_size():
 
 
 def test_the_sentence_says_what_the_model_is():
-    _, sentence = draw_swap("resnet50", "classification", 32, 224)
+    _, sentence = view_swap("resnet50", "classification", 32, 224)
     assert sentence.startswith("resnet50 ends in 2048 channels at stride 32.")
     assert "Backbone: 23.5 million weights, 4.09 billion multiply-adds." in sentence
     assert "Head (ClassificationHead): 2.0 million" in sentence  # 25.6 million in all, as published
@@ -195,9 +196,7 @@ def test_an_impossible_choice_is_a_sentence():
     box = swap_parts()
     box.controls["backbone"].value = "alexnet"
     text = sentence_of(box)
-    assert text.startswith("This combination does not exist: a decoder needs a feature map of stride 4;") and not shown(
-        box
-    )
+    assert text.startswith("There is nothing to draw: a decoder needs a feature map of stride 4;") and not shown(box)
     box.controls["backbone"].value = "resnet18"
     assert shown(box) and sentence_of(box).startswith("resnet18 ends in")
 
@@ -232,7 +231,7 @@ def test_conv_sizes_that_do_not_fit():
     box = conv_sizes()
     box.controls["size"].value, box.controls["padding"].value = 8, 0
     box.controls["kernel_size"].value, box.controls["layers"].value = 7, 3
-    assert "This combination does not exist: a kernel that reaches over 7 places" in sentence_of(box) and not shown(box)
+    assert "There is nothing to draw: a kernel that reaches over 7 places" in sentence_of(box) and not shown(box)
 
 
 def a_file(color="red"):
@@ -440,7 +439,7 @@ def runs(monkeypatch, scenes):
         runs.append((model, key))
         return truth.as_subclass(torch.Tensor)[None].roll(model, 1)
 
-    monkeypatch.setattr(explore, "predict_mask", predict)
+    monkeypatch.setattr(outlines, "predict_mask", predict)
     return runs
 
 
@@ -468,13 +467,13 @@ def test_borders_swept(scenes, runs):
 def test_borders_of_one_scene_without_an_outline(runs, monkeypatch, scenes):
     image, target = scenes[0]
     target["semantic"] = target["semantic"] * 0
-    monkeypatch.setattr(explore, "predict_mask", lambda model, images: torch.zeros(1, 64, 64, dtype=torch.int64))
+    monkeypatch.setattr(outlines, "predict_mask", lambda model, images: torch.zeros(1, 64, 64, dtype=torch.int64))
     box = borders({"model": 1}, [(image, target)], scenes.classes)
     assert sentence_of(box).endswith("model 0 %.")
 
 
 def test_borders_leaves_the_models_in_their_mode(scenes):
-    model = explore.build_model("resnet18", "linear", len(scenes.classes)).train()
+    model = build_model("resnet18", "linear", len(scenes.classes)).train()
     box = borders({"untrained": model}, scenes, scenes.classes)
     assert shown(box) and model.training
 

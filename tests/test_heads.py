@@ -32,7 +32,7 @@ ODD_SPECS = {
 
 
 def output_stride_of(head, specs):
-    return specs[head.low_level if isinstance(head, DeepLabV3PlusHead) else head.high].stride
+    return specs[head.low_level if isinstance(head, DeepLabV3PlusHead) else head.deep].stride
 
 
 # Detection heads have tests of their own (test_detection.py), and every pair of backbone and head too (test_pairs.py).
@@ -54,14 +54,14 @@ def test_a_head_fits_maps_it_has_never_heard_of(head):
 
 
 @pytest.mark.parametrize("head", ONE_MAP_HEADS)
-@pytest.mark.parametrize("high", ODD_SPECS)
-def test_high_chooses_the_map_that_is_read(head, high):
-    top = build(head, ODD_SPECS, 3, high=high).eval()
+@pytest.mark.parametrize("deep", ODD_SPECS)
+def test_deep_chooses_the_map_that_is_read(head, deep):
+    top = build(head, ODD_SPECS, 3, deep=deep).eval()
     features = random_features(ODD_SPECS)
     before = top(features)
     if head != "deeplabv3plus":
-        assert torch.equal(before, top({high: features[high]})), "reads another map too"
-    features[high] = features[high] + torch.randn_like(features[high])
+        assert torch.equal(before, top({deep: features[deep]})), "reads another map too"
+    features[deep] = features[deep] + torch.randn_like(features[deep])
     assert not torch.equal(before, top(features))
 
 
@@ -85,8 +85,8 @@ def test_the_decoder_reads_two_maps_and_no_other():
 @pytest.mark.parametrize("head", ONE_MAP_HEADS)
 def test_a_missing_map_is_an_error_that_lists_those_there_are(head):
     listing = r"first \(5 channels, stride 2\), second .*, last \(13 channels, stride 16\)"
-    with pytest.raises(ValueError, match=f"high='c5'.*{listing}"):
-        HEADS[head](ODD_SPECS, 3, high="c5")
+    with pytest.raises(ValueError, match=f"deep='c5'.*{listing}"):
+        HEADS[head](ODD_SPECS, 3, deep="c5")
 
 
 def test_a_decoder_without_a_map_of_stride_4():

@@ -8,16 +8,8 @@ from torch import nn
 from deeplab_teach.backbones import BACKBONES, FIXED_STRIDES, mobilenet_v2
 from deeplab_teach.features import Backbone, FeatureSpec
 from deeplab_teach.heads import CLASSIFICATION_HEADS, DENSE_HEADS, HEADS, DeepLabV3PlusHead
-from deeplab_teach.models import (
-    ImageClassifier,
-    SegmentationModel,
-    build_model,
-    imagenet_classifier,
-    is_deeplabv3plus,
-    predict_classes,
-    predict_mask,
-    predict_places,
-)
+from deeplab_teach.models import ImageClassifier, SegmentationModel, build_model, imagenet_classifier, is_deeplabv3plus
+from deeplab_teach.predict import predict_classes, predict_mask, predict_places
 
 
 @pytest.mark.parametrize("backbone", ["mobilenet_v2", "resnet18", "xception41", "vgg11_bn", "vit_small"])
@@ -215,7 +207,7 @@ def test_an_impossible_output_stride_is_not_replaced_by_the_default(wrong, head)
 
 
 def test_an_option_the_head_does_not_have():
-    allowed = "it has: high, channels, dropout"
+    allowed = "it has: deep, channels, dropout"
     with pytest.raises(ValueError, match=f"'fcn' has no option atrous_rates, separable; {allowed}"):
         build_model("resnet18", "fcn", 3, atrous_rates=(1,), separable=True, channels=8)
     with pytest.raises(ValueError, match="low_level='c9'.*c2"), torch.device("meta"):
@@ -230,7 +222,7 @@ def test_imagenet_classifier_of_an_unknown_backbone():
 def test_a_model_of_ones_own_parts():
     """Any backbone that keeps the contract, any head built from its specs: nothing is registered anywhere."""
     backbone = Painter()
-    model = SegmentationModel(backbone, HEADS["deeplabv3"](backbone.feature_specs, 4, high="c2", channels=8)).eval()
+    model = SegmentationModel(backbone, HEADS["deeplabv3"](backbone.feature_specs, 4, deep="c2", channels=8)).eval()
     assert model(torch.rand(1, 3, 21, 34)).shape == (1, 4, 21, 34)
     assert model.head(random_features(backbone.feature_specs)).shape[1] == 4
 

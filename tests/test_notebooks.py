@@ -115,7 +115,7 @@ CLOSING = {
     "Minutes": "Reading 20, running 1, exercises 15.",
     "Recap": "\n".join(f"{i}. Words." for i in range(1, 6)),
     "Quiz": "\n\n".join(QUESTION.format(i) for i in (1, 2, 3)),
-    "Where this lives in the package": "- `deeplab_teach.files.data_path`",
+    "Where this lives in the package": "- `deeplab_teach.data_files.data_path`",
     "Further reading": "- [arXiv 1802.02611](https://arxiv.org/abs/1802.02611)",
 }
 EXERCISES = "### Exercise 1: read (3 minutes)\n\nDo it.\n\n### Exercise 2: write (4 minutes)\n\nDo it."
@@ -143,7 +143,7 @@ def good():
         code("plots.show(fig)", [picture()]),
         code("loss = train()", [stream("loss 0.123\n")], tags=["nbval-ignore-output"]),
         code("assert loss < 1"),
-        markdown("See [the top](#Made-up), [the tests](../tests/conftest.py), `deeplab_teach.files.data_path`."),
+        markdown("See [the top](#Made-up), [the tests](../tests/conftest.py), `deeplab_teach.data_files.data_path`."),
     ]
     notebook = nbformat.v4.new_notebook(cells=cells)
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
@@ -235,7 +235,7 @@ BAD = {
     "not five points": rewrite("\n5. Words.", ""),
     "not 3 to 5 questions": rewrite(QUESTION.format(2), ""),
     "answered by its letter": rewrite("**(a).** Since.\n</details>\n\n## Where", "It is (a).\n</details>\n\n## Where"),
-    "name nothing of the package": rewrite("`deeplab_teach.files.data_path`", "the package"),
+    "name nothing of the package": rewrite("`deeplab_teach.data_files.data_path`", "the package"),
     "links no paper": rewrite("(https://arxiv.org/abs/1802.02611)", "(https://example.org)"),
     "2 exercises and 1 checks": lambda nb: nb.cells[4].update(source="check.split(split)"),
     "without its minutes": lambda nb: nb.cells[3].update(source=EXERCISES.replace(" (4 minutes)", "")),

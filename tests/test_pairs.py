@@ -6,10 +6,10 @@ from helpers import on_meta
 
 from deeplab_teach.backbones import BACKBONES, FIXED_STRIDES, IMAGE_BACKBONES
 from deeplab_teach.cost import count
-from deeplab_teach.fpn import Pyramid
 from deeplab_teach.heads import CLASSIFICATION_HEADS, DENSE_HEADS, DETECTION_HEADS, HEADS
 from deeplab_teach.losses import fcos_loss
 from deeplab_teach.models import FixedProposals, build_model, faster_rcnn, mask_rcnn
+from deeplab_teach.necks import Pyramid
 
 SIZE = (97, 129)
 # Pairs that do not exist, and the sentence that says why.
@@ -136,13 +136,13 @@ def test_the_lists_written_by_hand():
 
 def test_any_head_fits_a_pyramid():
     """A pyramid is a backbone: DeepLabv3+ on an FPN reads p5 and p2."""
-    from deeplab_teach.fpn import FPN
     from deeplab_teach.models import SegmentationModel
+    from deeplab_teach.necks import FPN
 
     def build():
         pyramid = FPN(BACKBONES["resnet18"](), out_channels=32)
         return SegmentationModel(pyramid, HEADS["deeplabv3plus"](pyramid.feature_specs, 5, channels=32))
 
     model = on_meta(build)
-    assert (model.head.high, model.head.low_level) == ("p5", "p2")
+    assert (model.head.deep, model.head.low_level) == ("p5", "p2")
     assert model(torch.empty(1, 3, *SIZE, device="meta")).shape == (1, 5, *SIZE)

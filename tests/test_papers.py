@@ -7,7 +7,7 @@ from torch import nn
 
 from deeplab_teach.backbones import mobilenet_v2, resnet101_beta, xception65
 from deeplab_teach.cost import count, multiply_adds
-from deeplab_teach.models import build_model, evaluating, predict_mask
+from deeplab_teach.models import build_model
 from deeplab_teach.papers import (
     SCALES,
     TABLES,
@@ -22,6 +22,7 @@ from deeplab_teach.papers import (
 )
 from deeplab_teach.papers.counting import PER_PARAMETER
 from deeplab_teach.papers.tables import OriginalBottleneck, deeplab
+from deeplab_teach.predict import evaluating, predict_mask
 
 
 @pytest.fixture(scope="module")

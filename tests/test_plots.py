@@ -17,13 +17,14 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from PIL import Image
 
-from deeplab_teach import charts, overlays, plots
+from deeplab_teach import plots
 from deeplab_teach.cost import Block, blocks, count
 from deeplab_teach.datasets import LESSON_CLASSES, EmojiScenes
-from deeplab_teach.diagrams import draw_conv, draw_kernel
 from deeplab_teach.metrics import trimap_band
 from deeplab_teach.models import build_model
-from deeplab_teach.xray import draw_network
+from deeplab_teach.plots.convolutions import draw_conv, draw_kernel
+from deeplab_teach.plots.network import draw_network
+from deeplab_teach.plots.overlays import UPSAMPLINGS
 
 # The palette as its authors give it (Okabe and Ito 2008), without black and white.
 OKABE_ITO = {"#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7"}
@@ -89,7 +90,7 @@ def test_names_in_a_roles_colour_can_be_read(role):
 
 def test_masks_have_vocs_colours():
     mask = torch.tensor([[0, 1, 2], [3, 255, 7]])
-    picture = plots.colour_mask(mask, ["background", "person", "cat", "bus"])
+    picture = plots.color_mask(mask, ["background", "person", "cat", "bus"])
     assert picture.shape == (3, 2, 3) and picture.dtype == torch.uint8
     assert picture.permute(1, 2, 0).tolist() == [
         [[0, 0, 0], [192, 128, 128], [64, 0, 0]],
@@ -99,7 +100,7 @@ def test_masks_have_vocs_colours():
 
 @pytest.mark.parametrize("mask", [torch.zeros(2, 2, dtype=torch.uint8), torch.zeros(2, 2, dtype=torch.int32)])
 def test_masks_of_any_whole_number_type(mask):
-    assert plots.colour_mask(mask + 255, ["background"]).min() == 255
+    assert plots.color_mask(mask + 255, ["background"]).min() == 255
 
 
 def test_a_figure_is_not_shown_twice():
@@ -245,9 +246,7 @@ def test_masks_under_their_images(scenes):
     for i, (image, _) in enumerate(scenes):
         assert np.array_equal(drawn[i], image.permute(1, 2, 0).numpy())
         for j, masks in ((1, truth), (2, prediction)):
-            assert np.array_equal(
-                drawn[6 * j + i], plots.colour_mask(masks[i], LESSON_CLASSES).permute(1, 2, 0).numpy()
-            )
+            assert np.array_equal(drawn[6 * j + i], plots.color_mask(masks[i], LESSON_CLASSES).permute(1, 2, 0).numpy())
     assert [ax.get_ylabel() for ax in fig.axes[::6]] == ["image", "truth", "prediction"]
     found = sorted(set(torch.stack(truth).unique().tolist()))
     assert [text.get_text() for text in fig.legends[0].get_texts()] == [LESSON_CLASSES[i] for i in found]
@@ -288,7 +287,7 @@ def test_wrong_pixels_in_the_band_are_marked_and_no_others(scenes):
         wrong = ((mask != truth) & band).numpy()
         assert np.array_equal((picture == vermilion).all(axis=2), wrong)
         right = band.numpy() & ~wrong
-        colours = plots.colour_mask(mask, LESSON_CLASSES).permute(1, 2, 0).numpy()
+        colours = plots.color_mask(mask, LESSON_CLASSES).permute(1, 2, 0).numpy()
         assert np.array_equal(picture[right], colours[right]), "in the band as predicted"
         assert picture[~band.numpy()].min() >= 176, "outside the band pale"
         share = 100 * wrong.sum() / band.sum().item()
@@ -426,13 +425,13 @@ def test_lines_are_named_at_their_ends():
 
 def test_bars_are_made_of_their_parts():
     rows = {"ordinary": {"both": 9.0}, "separable": {"around": 1.0, "mixes": 2.5}}
-    fig = charts.draw_bars(rows, "Two layers", xlabel="million multiply-adds")
+    fig = plots.draw_bars(rows, "Two layers", xlabel="million multiply-adds")
     widths = [patch.get_width() for patch in fig.axes[0].patches if patch.get_width()]
     assert widths == [9.0, 1.0, 2.5]
     assert {" 9.0", " 3.5"} <= set(texts(fig))
     assert [text.get_text() for text in fig.legends[0].get_texts()] == ["both", "around", "mixes"]
     readable(fig)
-    assert not charts.draw_bars({"a": {"x": 1.0}}, "One part", xlabel="x").legends, "one part needs no legend"
+    assert not plots.draw_bars({"a": {"x": 1.0}}, "One part", xlabel="x").legends, "one part needs no legend"
 
 
 POINTS = {"mobilenet_v2": (0.3, 13), "efficientnet_lite0": (0.385, 15), "resnet18": (1.8, 28), "resnet50": (4.1, 60)}
@@ -441,7 +440,7 @@ POINTS = {"mobilenet_v2": (0.3, 13), "efficientnet_lite0": (0.385, 15), "resnet1
 @pytest.mark.parametrize("log", [False, True, "x"])
 def test_points_have_their_names_beside_them(log):
     line = ([0.3, 4.1], [5, 60], "as fast as ResNet-50")
-    fig = charts.draw_points(POINTS, "Time", xlabel="work", ylabel="ms", log=log, faded=("resnet18",), line=line)
+    fig = plots.draw_points(POINTS, "Time", xlabel="work", ylabel="ms", log=log, faded=("resnet18",), line=line)
     ax = fig.axes[0]
     dots = {(dot.get_xdata()[0], dot.get_ydata()[0]): dot for dot in ax.lines if dot.get_marker() == "o"}
     assert list(dots) == list(POINTS.values())
@@ -453,7 +452,7 @@ def test_points_have_their_names_beside_them(log):
 
 def test_points_close_together_can_still_be_read():
     points = {f"network {i}": (1 + 0.02 * i, 2 + 0.01 * i) for i in range(4)}
-    readable(charts.draw_points(points | {"far": (3, 4)}, "Crowded", xlabel="x", ylabel="y"))
+    readable(plots.draw_points(points | {"far": (3, 4)}, "Crowded", xlabel="x", ylabel="y"))
 
 
 # ------------------------------------------------------------------------------------------------- overlays
@@ -461,21 +460,21 @@ def test_points_close_together_can_still_be_read():
 
 def test_heat_at_its_own_resolution():
     image, places = torch.rand(3, 64, 96), torch.rand(2, 3)
-    fig = overlays.draw_heat(image, {"stride 32": places, "stride 16": torch.rand(4, 6)}, "Heat")
+    fig = plots.draw_heat(image, {"stride 32": places, "stride 16": torch.rand(4, 6)}, "Heat")
     assert torch.equal(torch.tensor(fig.axes[1].images[0].get_array().tolist()), places)
     assert fig.axes[1].get_title() == "stride 32\n2 x 3 places"
     readable(fig)
 
 
-@pytest.mark.parametrize("mode", overlays.UPSAMPLINGS)
+@pytest.mark.parametrize("mode", UPSAMPLINGS)
 def test_what_is_below_the_threshold_is_darkened(mode):
     image, places = torch.full((3, 8, 8), 200, dtype=torch.uint8), torch.tensor([[0.0, 1.0]])
-    fig = overlays.draw_found(image, places, 0.5, mode, "Found")
+    fig = plots.draw_found(image, places, 0.5, mode, "Found")
     drawn = np.asarray(fig.axes[2].images[0].get_array())
     assert np.allclose(drawn[:, 4:], 200 / 255) and np.allclose(drawn[:, :4], 200 / 255 / 4)
     readable(fig)
     with pytest.raises(ValueError, match="nearest, bilinear, got 'cubic'"):
-        overlays.upsample(places, (8, 8), "cubic")
+        plots.upsample(places, (8, 8), "cubic")
 
 
 @pytest.mark.parametrize("size, rate, row, column", [(10, 6, 3, 3), (10, 12, 0, 9), (65, 36, 40, 64), (5, 1, 2, 2)])

@@ -8,13 +8,13 @@ import torch
 from torch import nn
 from torch.utils.data import Dataset
 
-from deeplab_teach import train as train_module
+from deeplab_teach import training as train_module
 from deeplab_teach.datasets import EmojiScenes
 from deeplab_teach.features import Backbone, FeatureSpec
 from deeplab_teach.heads import DeepLabV3Head, DeepLabV3PlusHead, FCNHead, LinearHead
 from deeplab_teach.layers import conv_bn_relu
 from deeplab_teach.models import SegmentationModel
-from deeplab_teach.train import evaluate, train
+from deeplab_teach.training import evaluate, train
 
 CLASSES = ("background", "cat", "bus")
 SIZE = 32
@@ -75,7 +75,7 @@ class Stopping(Dataset):
 
 
 def run(model, dataset=None, **options):
-    options = {"num_classes": len(CLASSES), "epochs": 3, "batch_size": 4, "device": "cpu", "progress": False, **options}
+    options = {"epochs": 3, "batch_size": 4, "device": "cpu", "progress": False, **options}
     return train(model, dataset or scenes(), **options)
 
 
@@ -100,7 +100,7 @@ def test_the_loss_falls_under_every_dense_head(head):
     assert history[-1]["loss"] < 0.75 * history[0]["loss"]
     assert [row["epoch"] for row in history] == list(range(1, 13))
     assert all(0 <= row["miou"] <= 1 for row in history)
-    assert history[-1]["miou"] == pytest.approx(evaluate(model, val_scenes(), len(CLASSES)))
+    assert history[-1]["miou"] == pytest.approx(evaluate(model, val_scenes()))
     assert not any(module.training for module in model.modules()), "what comes back is ready to predict"
 
 
@@ -380,6 +380,7 @@ class Oracle(nn.Module):
 
     def __init__(self):
         super().__init__()
+        self.num_classes = 3
         self.backbone = self.Eyes()
         self.norms = nn.ModuleList(nn.BatchNorm2d(1) for _ in range(2))
         self.modes = []
@@ -393,38 +394,39 @@ class Oracle(nn.Module):
 
 @pytest.mark.parametrize("batch_size", [1, 2, 16])
 def test_a_perfect_model(batch_size):
-    assert evaluate(Oracle(), Marked(), 3, batch_size=batch_size) == 1.0
+    assert evaluate(Oracle(), Marked(), batch_size=batch_size) == 1.0
 
 
 def test_every_image_counts():
     dataset = Marked()
     image, target = dataset.items[-1]
     dataset.items[-1] = (image * 0, target)  # the last one, in a batch of its own, all background
-    assert evaluate(Oracle(), dataset, 3, batch_size=4) < 0.95
+    assert evaluate(Oracle(), dataset, batch_size=4) < 0.95
 
 
 def test_the_trimap_looks_near_outlines_only():
-    everywhere, near = (evaluate(Oracle(), Marked(False), 3, trimap_width=width) for width in (None, 2))
+    everywhere, near = (evaluate(Oracle(), Marked(False), trimap_width=width) for width in (None, 2))
     assert near == 1.0 and everywhere < 0.6
-    everywhere, near = (evaluate(Oracle(), Marked(True), 3, trimap_width=width) for width in (None, 2))
+    everywhere, near = (evaluate(Oracle(), Marked(True), trimap_width=width) for width in (None, 2))
     assert near == 0.0 and everywhere > 0.1
 
 
 def test_evaluating_leaves_each_module_in_its_mode():
     model = Oracle().train()
     model.norms[0].eval()  # frozen on purpose
-    evaluate(model, Marked(), 3)
+    evaluate(model, Marked())
     assert model.modes == [False]
     assert model.training and not model.norms[0].training and model.norms[1].training
+    model.num_classes = 2
     with pytest.raises(ValueError, match=r"labels must be in 0\.\.1"):
-        evaluate(model, Marked(), 2)
+        evaluate(model, Marked())
     assert model.training and not model.norms[0].training, "also after an error"
 
 
 def test_evaluating_changes_no_weight():
     model = tiny_model().train()
     before = copy.deepcopy(model)
-    evaluate(model, val_scenes(), len(CLASSES))
+    evaluate(model, val_scenes())
     assert_same(model, before)
 
 

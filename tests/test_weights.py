@@ -15,10 +15,11 @@ from safetensors.torch import save_file
 from torchvision.models.segmentation.deeplabv3 import DeepLabHead as TorchvisionHead
 
 from deeplab_teach.backbones import BACKBONES, mobilenet_v2, resnet18
+from deeplab_teach.data_files import sha256
 from deeplab_teach.datasets import photo
-from deeplab_teach.files import sha256
 from deeplab_teach.heads import DeepLabV3Head
-from deeplab_teach.models import SegmentationModel, build_model, imagenet_classifier, predict_classes
+from deeplab_teach.models import SegmentationModel, build_model, imagenet_classifier
+from deeplab_teach.predict import predict_classes
 from deeplab_teach.weights import LESSON_WEIGHTS, WEIGHTS, HubFile, WeightFile, fetch, fill, load_weights, rename
 from deeplab_teach.weights.table import hub_cache
 

@@ -40,7 +40,7 @@ EQUAL: dict[str, dict[str, str]] = {
         "require_output_stride(": "output strides are lesson 05's",
         "if depths is None": "the exercise's class has depths of its own",
         "depths = DEPTHS": "the exercise's class has depths of its own",
-        "width=64, output_stride=32": "the exercise's class has a signature of its own",
+        "def __init__(self, name: str,": "the exercise's class has a signature of its own",
         "_bn": "the variant with batch norms is not asked for",
         "BatchNorm2d(": "the variant with batch norms is not asked for",
         "kaiming_normal_": "how weights begin; a check gives them values of its own",
@@ -64,7 +64,7 @@ EQUAL: dict[str, dict[str, str]] = {
         "align_corners=True": "a single place is spread alike in both ways",
     },
     "aspp": {
-        "def __init__(self, in_channels, atrous_rates, *,": "the exercise's class has a signature of its own",
+        "def __init__(self, in_channels: int, atrous_rates": "the exercise's class has a signature of its own",
         "if separable else": "separable branches are not asked for",
     },
     "decoder": {"size=low.shape[+2:]": "of four axes, the last two are those from the second on"},
@@ -78,7 +78,7 @@ EQUAL: dict[str, dict[str, str]] = {
         "for module in self.modules()": "how weights begin; a check gives them values of its own",
         "isinstance(module, nn.Conv2d)": "how weights begin; a check gives them values of its own",
         "plan_strides(": "output strides are lesson 05's",
-        "width=64, output_stride=32": "the exercise's class has a signature of its own",
+        "def __init__(self, name: str,": "the exercise's class has a signature of its own",
         "strict=True": "asked for is a network, not a complaint about a wrong table",
     },
     "adapt": {

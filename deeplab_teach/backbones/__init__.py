@@ -1,18 +1,18 @@
 """Backbones: image in, named feature maps out. `BACKBONES` lists them for widgets, tests and the command line."""
 
 from deeplab_teach.backbones.adapted import AdaptedBackbone
-from deeplab_teach.backbones.alexnet import AlexNet, alexnet
+from deeplab_teach.backbones.alex_net import AlexNet, alexnet
 from deeplab_teach.backbones.efficientnet_lite import EfficientNetLite, efficientnet_lite0
 from deeplab_teach.backbones.mobilenetv2 import MobileNetV2, mobilenet_v2
 from deeplab_teach.backbones.resnet import ResNet, resnet18, resnet34, resnet50, resnet101, resnet152
 from deeplab_teach.backbones.resnet_beta import ResNetBeta, resnet50_beta, resnet101_beta
-from deeplab_teach.backbones.text_encoder import TextEncoder, text_encoder
+from deeplab_teach.backbones.text import TextEncoder, text_encoder
 from deeplab_teach.backbones.vgg import VGG, vgg11, vgg11_bn, vgg13, vgg16, vgg16_bn, vgg19
 from deeplab_teach.backbones.vit import ViT, vit_small
 from deeplab_teach.backbones.xception import Xception, xception41, xception65, xception71
 
 # Name -> factory. A factory takes `output_stride` as a keyword, loads nothing, and builds on the meta device too.
-BACKBONES = {
+IMAGE_BACKBONES = {
     "mobilenet_v2": mobilenet_v2,
     "efficientnet_lite0": efficientnet_lite0,
     "resnet18": resnet18,
@@ -33,18 +33,27 @@ BACKBONES = {
     "vgg19": vgg19,
     "alexnet": alexnet,
     "vit_small": vit_small,
-    "text_encoder": text_encoder,
 }
+SEQUENCE_BACKBONES = {"text_encoder": text_encoder}
+BACKBONES = {**IMAGE_BACKBONES, **SEQUENCE_BACKBONES}
 # The one output stride of each backbone that cannot dilate; every other backbone takes 8, 16 and 32.
-FIXED_STRIDES = {name: 32 for name in BACKBONES if name.startswith(("vgg", "alexnet"))}
-FIXED_STRIDES |= {"vit_small": 16, "text_encoder": 1}
-# All that take an image: every backbone but the one that reads text.
-IMAGE_BACKBONES = tuple(name for name in BACKBONES if name != "text_encoder")
+FIXED_STRIDES = {
+    "vgg11": 32,
+    "vgg11_bn": 32,
+    "vgg13": 32,
+    "vgg16": 32,
+    "vgg16_bn": 32,
+    "vgg19": 32,
+    "alexnet": 32,
+    "vit_small": 16,
+    "text_encoder": 1,
+}
 
 __all__ = [
     "BACKBONES",
     "FIXED_STRIDES",
     "IMAGE_BACKBONES",
+    "SEQUENCE_BACKBONES",
     "VGG",
     "AdaptedBackbone",
     "AlexNet",

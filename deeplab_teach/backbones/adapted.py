@@ -1,6 +1,7 @@
 """Other people's networks behind the course's contract."""
 
 import copy
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +27,15 @@ class AdaptedBackbone(Backbone):
         ValueError: another number of keys than of maps, or an output that is no map.
     """
 
-    def __init__(self, body: nn.Module, name: str, *, keys=None, mean=None, std=None):
+    def __init__(
+        self,
+        body: nn.Module,
+        name: str,
+        *,
+        keys: Sequence[str] | None = None,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+    ):
         super().__init__()
         self.body, self.name = body, name
         self.keys = None if keys is None else tuple(keys)
@@ -36,11 +45,23 @@ class AdaptedBackbone(Backbone):
             self.std = tuple(std)
         blank = torch.zeros(1, 3, PROBE, PROBE)
         probe = copy.deepcopy(body).eval()  # measuring must leave the body's running averages and modes as they are
-        with torch.no_grad():
-            maps = self._named(probe(blank.to(next(probe.parameters(), blank))))
+        try:
+            with torch.no_grad():
+                outputs = probe(blank.to(next(probe.parameters(), blank)))
+        except Exception as error:  # whatever somebody else's network raises
+            raise ValueError(
+                f"{name} fails on an image of {PROBE} x {PROBE} ({error}): a backbone takes images of any size. timm's "
+                "nets for one size take others with `dynamic_img_size=True` or `img_size=256`, if at all."
+            ) from error
+        maps = self._named(outputs)
+        shapes = ", ".join(f"{key} {tuple(value.shape)}" for key, value in maps.items())
         if any(value.dim() != 4 for value in maps.values()):
-            shapes = ", ".join(f"{key} {tuple(value.shape)}" for key, value in maps.items())
             raise ValueError(f"a backbone gives maps of shape (N, C, h, w), and this one gives {shapes}.")
+        if any(value.shape[2] != value.shape[3] for value in maps.values()):
+            raise ValueError(
+                f"of a square image maps are square, (N, C, h, w) with h == w, and {name} gives {shapes}. Are channels "
+                "last, as in timm's Swin? Then permute(0, 3, 1, 2) each map in a module around it."
+            )
         maps = dict(sorted(maps.items(), key=lambda item: -item[1].shape[-1]))  # high to low resolution
         self.feature_specs = {
             key: FeatureSpec(value.shape[1], round(PROBE / value.shape[-1])) for key, value in maps.items()

@@ -49,7 +49,16 @@ def _batch_norm(channels):
 class MBConv(nn.Module):
     """MobileNetV2's inverted residual, with kernels of 3 or 5 and "SAME" padding."""
 
-    def __init__(self, in_channels, out_channels, kernel_size, *, stride=1, expansion=6, rate=1):
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        *,
+        stride: int = 1,
+        expansion: int = 6,
+        rate: int = 1,
+    ):
         super().__init__()
         hidden = in_channels * expansion
         self.has_shortcut = stride == 1 and in_channels == out_channels
@@ -85,7 +94,7 @@ class EfficientNetLite(Backbone):
     mean = (0.5, 0.5, 0.5)
     std = (0.5, 0.5, 0.5)
 
-    def __init__(self, *, output_stride=32):
+    def __init__(self, *, output_stride: int = 32):
         super().__init__()
         self.name = "efficientnet_lite0"
         plan = plan_strides((2, *(row[3] for row in TABLE)), output_stride)
@@ -127,6 +136,6 @@ class EfficientNetLite(Backbone):
         return features
 
 
-def efficientnet_lite0(*, output_stride=32) -> EfficientNetLite:
+def efficientnet_lite0(*, output_stride: int = 32) -> EfficientNetLite:
     """EfficientNet-Lite0: 3.0 million backbone parameters (4.7 with its classifier)."""
     return EfficientNetLite(output_stride=output_stride)

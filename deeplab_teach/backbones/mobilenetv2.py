@@ -41,7 +41,7 @@ class InvertedResidual(nn.Module):
     "Inverted": the shortcut joins the narrow ends, where a ResNet bottleneck joins the wide ones (section 3.3).
     """
 
-    def __init__(self, in_channels, out_channels, *, stride=1, expansion=6, rate=1):
+    def __init__(self, in_channels: int, out_channels: int, *, stride: int = 1, expansion: int = 6, rate: int = 1):
         super().__init__()
         hidden = in_channels * expansion
         self.has_shortcut = stride == 1 and in_channels == out_channels
@@ -71,7 +71,7 @@ class MobileNetV2(Backbone):
         ValueError: an impossible `output_stride`, or an input that is not `(N, 3, H, W)` float.
     """
 
-    def __init__(self, *, width_mult=1.0, output_stride=32):
+    def __init__(self, *, width_mult: float = 1.0, output_stride: int = 32):
         super().__init__()
         self.name = "mobilenet_v2" if width_mult == 1.0 else f"mobilenet_v2_{width_mult:g}"
         plan = plan_strides((2, *(s for _, _, _, s in TABLE)), output_stride)
@@ -111,6 +111,6 @@ class MobileNetV2(Backbone):
         return features
 
 
-def mobilenet_v2(*, width_mult=1.0, output_stride=32) -> MobileNetV2:
+def mobilenet_v2(*, width_mult: float = 1.0, output_stride: int = 32) -> MobileNetV2:
     """MobileNetV2: 1.8 million backbone parameters at width 1.0 (3.5 with torchvision's classifier)."""
     return MobileNetV2(width_mult=width_mult, output_stride=output_stride)

@@ -3,6 +3,8 @@
 "v1.5": a bottleneck strides in its 3x3, where the paper strides in the first 1x1. Parameter names are torchvision's.
 """
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
 from deeplab_teach.features import Backbone, FeatureSpec
@@ -36,7 +38,7 @@ class BasicBlock(nn.Module):
 
     expansion = 1
 
-    def __init__(self, in_channels, channels, *, stride=1, rate_in=1, rate_out=1):
+    def __init__(self, in_channels: int, channels: int, *, stride: int = 1, rate_in: int = 1, rate_out: int = 1):
         super().__init__()
         self.conv1 = _conv3x3(in_channels, channels, stride=stride, rate=rate_in)
         self.bn1 = nn.BatchNorm2d(channels)
@@ -61,7 +63,16 @@ class Bottleneck(nn.Module):
 
     expansion = 4
 
-    def __init__(self, in_channels, channels, *, stride=1, rate_in=1, rate_out=1, subsample=False):
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        *,
+        stride: int = 1,
+        rate_in: int = 1,
+        rate_out: int = 1,
+        subsample: bool = False,
+    ):
         super().__init__()
         out_channels = channels * self.expansion
         self.conv1 = nn.Conv2d(in_channels, channels, 1, bias=False)
@@ -81,7 +92,16 @@ class Bottleneck(nn.Module):
         return self.relu(out + identity)
 
 
-def make_stage(block, in_channels, channels, depth, *, stride=1, rate_in=1, rate_out=1) -> nn.Sequential:
+def make_stage(
+    block: type[nn.Module],
+    in_channels: int,
+    channels: int,
+    depth: int,
+    *,
+    stride: int = 1,
+    rate_in: int = 1,
+    rate_out: int = 1,
+) -> nn.Sequential:
     """A stage of `depth` blocks at one resolution, of which the first may stride.
 
     `(stride, rate_in, rate_out)` comes from `plan_strides`: where dilation has replaced a stride, the convolutions up
@@ -115,7 +135,9 @@ class ResNet(Backbone):
         ValueError: an impossible `output_stride`, or an input that is not `(N, 3, H, W)` float.
     """
 
-    def __init__(self, name, block, depths, *, width=64, output_stride=32):
+    def __init__(
+        self, name: str, block: type[nn.Module], depths: Sequence[int], *, width: int = 64, output_stride: int = 32
+    ):
         super().__init__()
         self.name = name
         plan = plan_strides((2, 2, 2, 2, 2), output_stride)  # the stem, then layer1 (with the pool) .. layer4
@@ -146,26 +168,26 @@ class ResNet(Backbone):
         return {"c1": c1, "c2": c2, "c3": c3, "c4": c4, "c5": c5}
 
 
-def resnet18(*, output_stride=32) -> ResNet:
+def resnet18(*, output_stride: int = 32) -> ResNet:
     """ResNet-18: 11.2 million backbone parameters (11.7 with torchvision's classifier)."""
     return ResNet("resnet18", BasicBlock, (2, 2, 2, 2), output_stride=output_stride)
 
 
-def resnet34(*, output_stride=32) -> ResNet:
+def resnet34(*, output_stride: int = 32) -> ResNet:
     """ResNet-34: 21.3 million backbone parameters (21.8 with torchvision's classifier)."""
     return ResNet("resnet34", BasicBlock, (3, 4, 6, 3), output_stride=output_stride)
 
 
-def resnet50(*, output_stride=32) -> ResNet:
+def resnet50(*, output_stride: int = 32) -> ResNet:
     """ResNet-50: 23.5 million backbone parameters (25.6 with torchvision's classifier)."""
     return ResNet("resnet50", Bottleneck, (3, 4, 6, 3), output_stride=output_stride)
 
 
-def resnet101(*, output_stride=32) -> ResNet:
+def resnet101(*, output_stride: int = 32) -> ResNet:
     """ResNet-101: 42.5 million backbone parameters (44.5 with torchvision's classifier)."""
     return ResNet("resnet101", Bottleneck, (3, 4, 23, 3), output_stride=output_stride)
 
 
-def resnet152(*, output_stride=32) -> ResNet:
+def resnet152(*, output_stride: int = 32) -> ResNet:
     """ResNet-152: 58.1 million backbone parameters (60.2 with torchvision's classifier)."""
     return ResNet("resnet152", Bottleneck, (3, 8, 36, 3), output_stride=output_stride)

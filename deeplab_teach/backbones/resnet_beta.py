@@ -6,6 +6,8 @@ its *last* unit instead of its first; and the units of the last stage have rates
 the papers' tables.
 """
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
 from deeplab_teach.backbones.resnet import Bottleneck
@@ -31,7 +33,9 @@ class ResNetBeta(Backbone):
             `(N, 3, H, W)` float.
     """
 
-    def __init__(self, name, depths, *, multi_grid=(1, 2, 4), output_stride=32):
+    def __init__(
+        self, name: str, depths: Sequence[int], *, multi_grid: Sequence[int] = (1, 2, 4), output_stride: int = 32
+    ):
         super().__init__()
         if len(multi_grid) != depths[-1]:
             raise ValueError(
@@ -73,11 +77,11 @@ class ResNetBeta(Backbone):
         return {"c1": c1, "c2": c2, "c3": c3, "c4": c4, "c5": c5}
 
 
-def resnet50_beta(*, multi_grid=(1, 2, 4), output_stride=32) -> ResNetBeta:
+def resnet50_beta(*, multi_grid: Sequence[int] = (1, 2, 4), output_stride: int = 32) -> ResNetBeta:
     """ResNet-50 as in the DeepLab papers."""
     return ResNetBeta("resnet50_beta", (3, 4, 6, 3), multi_grid=multi_grid, output_stride=output_stride)
 
 
-def resnet101_beta(*, multi_grid=(1, 2, 4), output_stride=32) -> ResNetBeta:
+def resnet101_beta(*, multi_grid: Sequence[int] = (1, 2, 4), output_stride: int = 32) -> ResNetBeta:
     """ResNet-101 as in the DeepLab papers: 42.6 million parameters."""
     return ResNetBeta("resnet101_beta", (3, 4, 23, 3), multi_grid=multi_grid, output_stride=output_stride)

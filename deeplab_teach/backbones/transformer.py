@@ -4,6 +4,7 @@ Parameter names are timm's. The norms stand before attention and MLP ("pre-norm"
 """
 
 from collections import OrderedDict
+from collections.abc import Sequence
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -15,7 +16,7 @@ class SelfAttention(nn.Module):
     `forward(x: (N, T, C), kept: bool (N, T) or None) -> (N, T, C)`; tokens that are not kept are read by nobody.
     """
 
-    def __init__(self, dim, num_heads):
+    def __init__(self, dim: int, num_heads: int):
         super().__init__()
         self.num_heads = num_heads
         self.qkv = nn.Linear(dim, 3 * dim)  # query, key and value of each token, in one layer
@@ -29,7 +30,7 @@ class SelfAttention(nn.Module):
         out = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)  # (N, heads, T, C/heads)
         return self.proj(out.transpose(1, 2).reshape(n, tokens, dim))  # (N, T, C)
 
-    def attention_multiply_adds(self, output_shape) -> int:
+    def attention_multiply_adds(self, output_shape: Sequence[int]) -> int:
         """Of the two products that no layer holds: queries with keys, and weights with values, T x T x C each."""
         n, tokens, dim = output_shape
         return 2 * n * tokens * tokens * dim
@@ -38,7 +39,7 @@ class SelfAttention(nn.Module):
 class TransformerBlock(nn.Module):
     """Attention mixes the tokens, an MLP works on each alone; both are added to what came in."""
 
-    def __init__(self, dim, num_heads, *, mlp_ratio=4, eps=1e-6):
+    def __init__(self, dim: int, num_heads: int, *, mlp_ratio: int = 4, eps: float = 1e-6):
         super().__init__()
         self.norm1 = nn.LayerNorm(dim, eps=eps)
         self.attn = SelfAttention(dim, num_heads)

@@ -1,5 +1,7 @@
 """VGG (Simonyan & Zisserman 2015, arXiv 1409.1556), with torchvision's parameter names."""
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
 from deeplab_teach.features import Backbone, FeatureSpec
@@ -34,7 +36,7 @@ class VGG(Backbone):
 
     min_side = 32
 
-    def __init__(self, name, *, depths=None, width=64, output_stride=32):
+    def __init__(self, name: str, *, depths: Sequence[int] | None = None, width: int = 64, output_stride: int = 32):
         super().__init__()
         require_output_stride(name, output_stride, 32, "its strides are pools, which dilation cannot replace here")
         self.name = name
@@ -70,31 +72,31 @@ class VGG(Backbone):
         return features
 
 
-def vgg11(*, output_stride=32) -> VGG:
+def vgg11(*, output_stride: int = 32) -> VGG:
     """VGG-11: 9.2 million backbone parameters (132.9 with its classifier)."""
     return VGG("vgg11", output_stride=output_stride)
 
 
-def vgg11_bn(*, output_stride=32) -> VGG:
+def vgg11_bn(*, output_stride: int = 32) -> VGG:
     """VGG-11 with batch norm."""
     return VGG("vgg11_bn", output_stride=output_stride)
 
 
-def vgg13(*, output_stride=32) -> VGG:
+def vgg13(*, output_stride: int = 32) -> VGG:
     """VGG-13: 9.4 million backbone parameters (133.0 with its classifier)."""
     return VGG("vgg13", output_stride=output_stride)
 
 
-def vgg16(*, output_stride=32) -> VGG:
+def vgg16(*, output_stride: int = 32) -> VGG:
     """VGG-16: 14.7 million backbone parameters (138.4 with its classifier)."""
     return VGG("vgg16", output_stride=output_stride)
 
 
-def vgg16_bn(*, output_stride=32) -> VGG:
+def vgg16_bn(*, output_stride: int = 32) -> VGG:
     """VGG-16 with batch norm."""
     return VGG("vgg16_bn", output_stride=output_stride)
 
 
-def vgg19(*, output_stride=32) -> VGG:
+def vgg19(*, output_stride: int = 32) -> VGG:
     """VGG-19: 20.0 million backbone parameters (143.7 with its classifier)."""
     return VGG("vgg19", output_stride=output_stride)

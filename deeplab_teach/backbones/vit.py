@@ -24,7 +24,7 @@ class ViT(Backbone):
         output_stride: 16, the side of a patch.
 
     Features: `c4` alone, the normalised patch tokens laid out as a map, `dim` channels at stride 16. There is no
-    pyramid; `deeplab_teach.fpn.SimpleFeaturePyramid` makes one. Images of other sizes are padded at the right and
+    pyramid; `deeplab_teach.necks.SimpleFeaturePyramid` makes one. Images of other sizes are padded at the right and
     bottom to whole patches, and the position embeddings are interpolated. Images are scaled to -1..1 (`normalize`).
 
     Raises:
@@ -36,7 +36,9 @@ class ViT(Backbone):
     std = (0.5, 0.5, 0.5)
     patch_size = 16
 
-    def __init__(self, name, *, dim, depth, num_heads, image_size=224, output_stride=16):
+    def __init__(
+        self, name: str, *, dim: int, depth: int, num_heads: int, image_size: int = 224, output_stride: int = 16
+    ):
         super().__init__()
         require_output_stride(name, output_stride, self.patch_size, "its stride is the side of a patch")
         require_heads(dim, num_heads)
@@ -76,6 +78,6 @@ class ViT(Backbone):
         return torch.cat([of_image, of_patches.to(of_image).flatten(2).transpose(1, 2)], dim=1)
 
 
-def vit_small(*, image_size=224, output_stride=16) -> ViT:
+def vit_small(*, image_size: int = 224, output_stride: int = 16) -> ViT:
     """ViT-S/16: 21.7 million backbone parameters."""
     return ViT("vit_small", dim=384, depth=12, num_heads=6, image_size=image_size, output_stride=output_stride)

@@ -5,6 +5,7 @@ weights and the released code have batch norm after each depthwise convolution, 
 """
 
 from collections import OrderedDict
+from collections.abc import Sequence
 
 from torch import Tensor, nn
 
@@ -55,7 +56,16 @@ class XceptionBlock(nn.Module):
     `forward(x) -> (output, tap)`: the tap is what goes into the third convolution, the last map before the stride.
     """
 
-    def __init__(self, in_channels, channels, *, stride=1, rate=1, project=False, last=False):
+    def __init__(
+        self,
+        in_channels: int,
+        channels: Sequence[int],
+        *,
+        stride: int = 1,
+        rate: int = 1,
+        project: bool = False,
+        last: bool = False,
+    ):
         super().__init__()
         self.shortcut = None
         self.last = last
@@ -97,7 +107,7 @@ class Xception(Backbone):
     mean = (0.5, 0.5, 0.5)
     std = (0.5, 0.5, 0.5)
 
-    def __init__(self, name, entry, middle, *, output_stride=32):
+    def __init__(self, name: str, entry: Sequence[tuple], middle: int, *, output_stride: int = 32):
         super().__init__()
         self.name = name
         table = (*entry, *[MIDDLE] * middle, *EXIT)
@@ -133,16 +143,16 @@ class Xception(Backbone):
         return {**features, "c5": x}
 
 
-def xception41(*, output_stride=32) -> Xception:
+def xception41(*, output_stride: int = 32) -> Xception:
     """Aligned Xception-41: 24.9 million backbone parameters."""
     return Xception("xception41", ENTRY, 8, output_stride=output_stride)
 
 
-def xception65(*, output_stride=32) -> Xception:
+def xception65(*, output_stride: int = 32) -> Xception:
     """Aligned Xception-65, the papers' best backbone: 37.9 million backbone parameters (39.9 with its classifier)."""
     return Xception("xception65", ENTRY, 16, output_stride=output_stride)
 
 
-def xception71(*, output_stride=32) -> Xception:
+def xception71(*, output_stride: int = 32) -> Xception:
     """Aligned Xception-71: two more blocks in the entry flow."""
     return Xception("xception71", ENTRY_71, 16, output_stride=output_stride)

@@ -96,7 +96,7 @@ class Exercise:
         self._remember(verdict, keep=not must_be_right)
         print(wrapped(f"{MARKS[verdict.state]} {self.name}: {verdict.message}"))
 
-    def judge(self, answer) -> Verdict:
+    def judge(self, answer: object) -> Verdict:
         """The verdict on an answer; nothing is printed or remembered."""
         hidden = is_set("HIDE")
         barred = run.BARRED.set((self.reference, *self.barred))
@@ -161,7 +161,7 @@ class Exercise:
         return wrapped(f"check.{self.name} (lesson {self.lesson}, about {self.minutes} minutes): {self.statement}")
 
 
-def require_defaults(answer, defaults: dict) -> None:
+def require_defaults(answer: object, defaults: dict) -> None:
     """Raise `Wrong` unless the answer's arguments have the defaults that are promised."""
     takes = run.signature_of(answer)
     for name, value in defaults.items():
@@ -174,7 +174,7 @@ def is_set(switch: str) -> bool:
     return os.environ.get(f"DEEPLAB_TEACH_{switch}", "") not in ("", "0")
 
 
-def print_progress(exercises: dict[str, Exercise], lesson=None) -> None:
+def print_progress(exercises: dict[str, Exercise], lesson: str | int | None = None) -> None:
     """Print how the exercises stand: of one lesson, or a line for each lesson and the exercises that are begun."""
     lessons = sorted({exercise.lesson for exercise in exercises.values()})
     for exercise in exercises.values():

@@ -30,7 +30,7 @@ class Call:
 
 
 def examine_function(
-    answer,
+    answer: object,
     reference: Callable,
     example: str,
     calls: list,
@@ -71,7 +71,7 @@ def examine_function(
             raise Wrong(f"`{name}{call}` gives {told(value, right)} {advice}".strip())
 
 
-def outcomes(function, calls: list[Call], example: str, *, own=False) -> list:
+def outcomes(function: Callable, calls: list[Call], example: str, *, own: bool = False) -> list:
     """What a function gives for each call: a value, or the `Raised` of its error.
 
     Raises:
@@ -96,7 +96,7 @@ def outcomes(function, calls: list[Call], example: str, *, own=False) -> list:
     return found
 
 
-def name_mistake(found: list, calls: list[Call], reference, example: str, mistakes) -> None:
+def name_mistake(found: list, calls: list[Call], reference: Callable, example: str, mistakes: tuple) -> None:
     """Raise `Wrong` with the sentence of the first mistake that gives just these outcomes."""
     for mistake in mistakes:
         function = with_mistake(reference, mistake)
@@ -116,7 +116,7 @@ def _require_memoryless(answer, calls, found, example):
         )
 
 
-def alike(a, b) -> bool:
+def alike(a: object, b: object) -> bool:
     """Whether two outcomes are the same: in kind, and in value up to rounding. Integers of any kind are integers."""
     if isinstance(a, Raised) and isinstance(b, Raised):
         return type(a.error) is type(b.error) and _words(a.error) == _words(b.error)
@@ -186,7 +186,7 @@ def _words(error) -> list[str]:
     return sorted(re.findall(r"\w+", str(error)))
 
 
-def shown(value) -> str:
+def shown(value: object) -> str:
     """A value as it reads to a learner: short, and the same from run to run."""
     if isinstance(value, float):
         text = f"{value:.4g}"
@@ -208,7 +208,7 @@ def shown(value) -> str:
     return text if len(text) <= 120 and " at 0x" not in text else f"<{a_kind(value)}>"
 
 
-def told(value, right) -> str:
+def told(value: object, right: object) -> str:
     """`value; it must be right.`, with the difference that matters named where both are tensors."""
     if isinstance(value, Tensor) and isinstance(right, Tensor):
         if value.shape != right.shape:

@@ -59,7 +59,6 @@ def _require_values(model, parts):
                 raise found.named(mistake.sentence) if isinstance(found, Raised) else Wrong(mistake.sentence)
         if isinstance(found, Raised):
             raise found
-        require_given(found, "head(backbone(x))")
         for i, (value, right) in enumerate(zip(found, due, strict=True)):
             require_output(value, right, "`head(backbone(x))`" if i >= len(images) else "your backbone's output", "")
 
@@ -150,23 +149,23 @@ def _examine_tiny_head(answer):
 
 TINY_HEAD_MISTAKES = mistakes(r"""
 Your head reads the first map, not the deepest, `c5`: early maps know edges and colours, not things.
-    dense_key(feature_specs, high) => next(iter(feature_specs))
+    dense_key(feature_specs, deep) => next(iter(feature_specs))
 Your convolution is built for 320 channels, which is one backbone's width; ask `feature_specs` for it.
-    feature_specs[self.high].channels => 320
+    feature_specs[self.deep].channels => 320
 Your convolution takes in `num_classes` channels: are its first two arguments swapped?
-    (feature_specs[self.high].channels, num_classes, 1) => (num_classes, feature_specs[self.high].channels, 1)
+    (feature_specs[self.deep].channels, num_classes, 1) => (num_classes, feature_specs[self.deep].channels, 1)
 `features` is a dictionary of maps, and your layer got all of it: look up the one it reads.
-    features[self.high] => features
+    features[self.deep] => features
 Your kernel is 3x3: each answer looks at neighbours too. Asked is what a position's own channels say.
     , 1) => , 3, padding=1)
 Your layer has no bias to learn: some classes are simply more frequent, and the bias is where that goes.
     , 1) => , 1, bias=False)
 Your head gives probabilities (softmax). Asked are raw scores: the loss applies softmax by itself.
-    (features[self.high]) => (features[self.high]).softmax(1)
+    (features[self.deep]) => (features[self.deep]).softmax(1)
 Your head applies a ReLU to the scores: a score may be negative.
-    (features[self.high]) => (features[self.high]).relu()
+    (features[self.deep]) => (features[self.deep]).relu()
 Your head already picks the best class (argmax): nothing could be learnt from that. Give raw scores.
-    (features[self.high]) => (features[self.high]).argmax(1)
+    (features[self.deep]) => (features[self.deep]).argmax(1)
 """)
 
 tiny_head = Exercise(

@@ -14,7 +14,7 @@ from deeplab_teach.metrics import confusion_matrix as confusion_matrix_reference
 from deeplab_teach.metrics import iou
 from deeplab_teach.metrics import mean_iou as mean_iou_reference
 from deeplab_teach.models import ImageClassifier
-from deeplab_teach.models import predict_places as predict_places_reference
+from deeplab_teach.predict import predict_places as predict_places_reference
 
 
 def _kind_of_tensor(value):
@@ -26,7 +26,7 @@ def _examine_predict_places(answer):
     mixed.backbone.layer2.eval()  # as a frozen batch norm
     calls = [
         (_classifier(), torch.rand(3, 70, 100)),
-        (_classifier(training=True, high="c3", hidden_channels=8, dropout=0.9), torch.rand(3, 19, 30)),
+        (_classifier(training=True, deep="c3", hidden_channels=8, dropout=0.9), torch.rand(3, 19, 30)),
         (_classifier(other_scale=True, classes=3), torch.rand(3, 150, 20)),
         (_classifier(other_scale=True, classes=7, hidden_channels=32), torch.rand(3, *random_size(64, 99))),
         (mixed, torch.rand(3, 40, 99)),
@@ -58,8 +58,8 @@ The image is not normalised: the backbone wants it on the scale that it was trai
     prepared(model, image[None]) => image[None]
 The image is normalised by ImageNet's mean and spread. Each backbone knows its own: `normalize`.
     prepared(model, image[None]) => Backbone().normalize(image[None])
-You read `c5`, the deepest map, whatever the head reads; `head.high` names its map.
-    [model.head.high] => ['c5']
+You read `c5`, the deepest map, whatever the head reads; `head.deep` names its map.
+    [model.head.deep] => ['c5']
 The head's own `conv`, which widens the map before the average, is left out.
     model.head.conv(model => (model
 The bias of the linear layer is left out.
@@ -84,7 +84,7 @@ predict_places = Exercise(
     hints=(
         """The head reads one map and takes three steps: it may widen the map, it averages, it asks one linear layer.
         Leave out the second. And what do an image and a model need before any prediction?""",
-        """Eval mode, each module's mode noted before; `backbone.normalize`. Of the map `head.high`: `head.conv`, then
+        """Eval mode, each module's mode noted before; `backbone.normalize`. Of the map `head.deep`: `head.conv`, then
         `head.classifier` as a 1x1 convolution or by `einsum`, with its bias; a softmax over the classes.""",
     ),
     reference=predict_places_reference,

@@ -27,7 +27,7 @@ def _examine_decoder(answer):
         BARRED.set((*BARRED.get(), *(twin.forward for twin in twins)))
     plain = {"c2": FeatureSpec(7, 4), "c5": FeatureSpec(8, 16)}
     even = {f"c{i}": FeatureSpec(6, 2**i) for i in range(1, 6)}  # a name that is written out runs, and shows
-    keys, size = {"low_level": "c3", "high": "c4"}, random_size(2, 6)
+    keys, size = {"low_level": "c3", "deep": "c4"}, random_size(2, 6)
     small = {"channels": 6, "low_level_channels": 5, "atrous_rates": (1, 2), "dropout": 0.0}
     maps = lambda n, specs, *sizes: {
         key: torch.randn(n, specs[key].channels, *size) for key, size in zip(specs, sizes, strict=True)
@@ -61,17 +61,17 @@ The early map is left out: it brings the outlines, and `self.decoder` expects it
 The early map is joined as the backbone gives it: `self.low_level_project` comes first, lest it outweigh ASPP's.
     self.low_level_project(features[self.low_level]) => features[self.low_level]
 The deep map does not go through ASPP (`self.aspp`).
-    self.aspp(features[self.high]) => features[self.high]
+    self.aspp(features[self.deep]) => features[self.deep]
 `self.decoder`, the two 3x3 convolutions, is left out.
     self.decoder(torch.cat([x, low], dim=1)) => torch.cat([x, low], dim=1)
 Your head stops before the class scores: `self.classifier` comes last.
     self.classifier(x) => x
 Your head gives probabilities (softmax). Asked are raw scores.
     self.classifier(x) => self.classifier(x).softmax(1)
-Your head does not ask `self.high` and `self.low_level` which maps it reads; other backbones give others.
-    features[self.high] => features["c5"]
+Your head does not ask `self.deep` and `self.low_level` which maps it reads; other backbones give others.
+    features[self.deep] => features["c5"]
     features[self.low_level] => features["c2"]
-    or features[self.high] => features["c5"]
+    or features[self.deep] => features["c5"]
     or features[self.low_level] => features["c2"]
 """)
 
@@ -79,7 +79,7 @@ decoder = Exercise(
     minutes=12,
     statement="""Write the forward pass of DeepLabv3+'s head. `MyHead` inherits the layers from `DeepLabV3PlusHead`:
         `self.aspp`, `self.low_level_project`, `self.decoder`, `self.classifier`, and the keys of the two maps it reads,
-        `self.high` and `self.low_level`. It gives raw scores on the early map's grid.""",
+        `self.deep` and `self.low_level`. It gives raw scores on the early map's grid.""",
     hints=(
         "Two maps meet. Each goes through a layer of its own; then they need the same size, and lie side by side.",
         "Narrow one; ASPP; `F.interpolate` (`size=`, bilinear); `torch.cat`, ASPP's first; decoder; classifier.",
@@ -162,7 +162,7 @@ def _models():
     unknown.name, mobile.name = "unknown", "mobilenet_v2"
     subclass = type("Finer", (type("MyHead", (heads.DeepLabV3PlusHead,), {}),), {})
     namesake = type("NotDeepLabV3PlusHead", (nn.Module,), {})()  # of another kind; its layers' names are the same
-    namesake.low_level, namesake.high, namesake.low_level_project = "p2", "p5", nn.Conv2d(1, 1, 1)
+    namesake.low_level, namesake.deep, namesake.low_level_project = "p2", "p5", nn.Conv2d(1, 1, 1)
     namesake.aspp, namesake.decoder = heads.ASPP(4, (1,), channels=4), nn.Conv2d(1, 1, 1)
     holder = lambda specs, classes: nn.Sequential(heads.DeepLabV3PlusHead(specs, classes, channels=4))
     on = lambda body, head, **options: models.SegmentationModel(body, head(body.feature_specs, 5, **options))

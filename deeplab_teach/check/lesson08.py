@@ -3,7 +3,7 @@
 import copy
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from deeplab_teach.backbones import AdaptedBackbone
 from deeplab_teach.check.engine import Exercise
@@ -18,11 +18,11 @@ from deeplab_teach.speed import fold_batch_norm as fold_reference
 class Body(nn.ModuleDict):
     """Somebody else's network: {key: (channels, stride, padding)} of its maps, in its order."""
 
-    def __init__(self, maps):
+    def __init__(self, maps: dict):
         layer = lambda c, stride, padding: nn.Sequential(nn.Conv2d(3, c, 3, stride, padding), nn.BatchNorm2d(c))
         super().__init__({key: layer(*row) for key, row in maps.items()})
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> dict:
         return {key: layer(x) for key, layer in self.items()}
 
 

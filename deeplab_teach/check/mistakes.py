@@ -58,13 +58,13 @@ def read_table(table: str) -> list[tuple[str, list[tuple[str, str]]]]:
     return rows
 
 
-def with_mistake(reference, mistake: Mistake):
+def with_mistake(reference: Callable, mistake: Mistake) -> Callable:
     """The reference with a mistake in it."""
     return mistake.made or edited(reference, mistake.edits)
 
 
 @cache
-def edited(reference, edits: tuple[tuple[str, str], ...]):
+def edited(reference: Callable, edits: tuple[tuple[str, str], ...]) -> Callable:
     """A function or class made of the source of `reference` after `edits`; the reference itself stays as it is.
 
     Raises:
@@ -78,7 +78,7 @@ def edited(reference, edits: tuple[tuple[str, str], ...]):
     return compiled(source, reference)
 
 
-def compiled(source: str, reference):
+def compiled(source: str, reference: Callable) -> Callable:
     """The function or class that `source` defines, in the surroundings of `reference`; not taken for the package's."""
     filename = f"<{reference.__name__} {abs(hash(source))}>"
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)

@@ -43,7 +43,7 @@ class Case(Call):
 
 
 def examine_module(
-    answer,
+    answer: object,
     reference: type,
     example: str,
     cases: list[Case],
@@ -98,7 +98,7 @@ class Comparison:
             return False
         return True
 
-    def require_like(self, other: type, *, habits=True) -> None:
+    def require_like(self, other: type, *, habits: bool = True) -> None:
         """Raise `Wrong` with the first difference between the learner's class and `other`.
 
         habits: whether `other` is the reference, so that the answer must be sound too, and need not fail where the
@@ -310,7 +310,7 @@ def require_habits(module: nn.Module) -> None:
             raise Habit("`train()` and `eval()` do not reach all parts of your module.")
 
 
-def require_output(value, right, what: str, axes: str, where: str = "") -> None:
+def require_output(value: object, right: object, what: str, axes: str, where: str = "") -> None:
     """Raise `Wrong` with the plainest difference there is between an output and the right one."""
     start = f"{where} {what}" if where else what[0].upper() + what[1:]
     if not isinstance(value, type(right) if isinstance(right, dict) else Tensor):

@@ -4,7 +4,7 @@ import json
 import os
 from pathlib import Path
 
-from deeplab_teach.files import atomic_write
+from deeplab_teach.data_files import atomic_write
 
 FILE = ".deeplab_teach_progress.json"
 

@@ -18,6 +18,7 @@ import sys
 import sysconfig
 import threading
 import traceback
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -58,7 +59,7 @@ class OwnReference(BaseException):
 BARRED: contextvars.ContextVar[tuple] = contextvars.ContextVar("barred", default=())
 
 
-def attempt(call: str, function, *args, **kwargs):
+def attempt(call: str, function: Callable, *args, **kwargs) -> object:
     """`function(*args, **kwargs)`, which is the learner's, or an exception that says in words what is the matter.
 
     Args:
@@ -110,18 +111,18 @@ def _require_settings():
         raise Wrong("Your code changes PyTorch's default dtype for all that runs after it.")
 
 
-def is_nothing(value) -> bool:
+def is_nothing(value: object) -> bool:
     return value is None or value is Ellipsis or value is NotImplemented
 
 
-def require_given(values, call: str) -> None:
+def require_given(values: object, call: str) -> None:
     """Raise `NotAttempted` if all of these values, or the one that is no tuple or list, are nothing yet."""
     parts = values if isinstance(values, tuple | list) else [values]
     if parts and all(map(is_nothing, parts)):
         raise NotAttempted(f"`{call}` gave {parts[0]}; if you have written it, is a `return` missing?")
 
 
-def outcome(call: str, function, *args, **kwargs):
+def outcome(call: str, function: Callable, *args, **kwargs) -> object:
     """What a function gives, or the `Raised` of its error; `Wrong` and `NotAttempted` go on."""
     try:
         return function(*args, **kwargs)
@@ -134,7 +135,7 @@ def outcome(call: str, function, *args, **kwargs):
 
 
 # ------------------------------------------------------------------------------------------- the package's own answer
-def require_own(answer, reference) -> None:
+def require_own(answer: object, reference: Callable) -> None:
     """Raise `Wrong` if the answer is the package's own, or a subclass of it. (A twin of a reloaded module counts.)"""
     names = {_name(reference)}
     classes = answer.__mro__ if isinstance(answer, type) else (inspect.unwrap(answer) if callable(answer) else answer,)
@@ -191,7 +192,7 @@ def _alarm(*args, **kwargs):
 
 
 # ------------------------------------------------------------------------------------------------ what was handed in
-def is_stub(function) -> bool:
+def is_stub(function: Callable) -> bool:
     """Whether a function's body does nothing: a docstring, `...`, `pass`, `return None`."""
     code = getattr(function, "__code__", None)
     if code is None or code.co_names or set(code.co_consts) - {None, Ellipsis, function.__doc__}:
@@ -213,7 +214,7 @@ def require_filled(answer: type) -> None:
         raise NotAttempted("there are still blanks, `...`, in its `__init__`") from None
 
 
-def own_function(answer, example: str) -> None:
+def own_function(answer: object, example: str) -> None:
     """Raise unless `answer` is a function (not its result, not a class)."""
     name = example.partition("(")[0]
     if answer is None or answer is Ellipsis:
@@ -229,7 +230,7 @@ def own_function(answer, example: str) -> None:
         raise NotAttempted("its body is still empty")
 
 
-def own_module_class(answer, example: str, base: type) -> None:
+def own_module_class(answer: object, example: str, base: type) -> None:
     """Raise unless `answer` is a subclass of `base` with a `forward` of its own (not an instance, not a function)."""
     if answer is None or answer is Ellipsis:
         raise NotAttempted(f"it was given {answer} in place of `{example}`")
@@ -264,7 +265,7 @@ def random_size(low: int, high: int) -> tuple[int, int]:
     return rows, rows + int(torch.randint(1, 4, ()))
 
 
-def a_kind(value) -> str:
+def a_kind(value: object) -> str:
     """What a value is, in words: "a string", "a Tensor of shape (2, 3)"."""
     words = {str: "a string", bool: "a bool", int: "an int", float: "a float"}
     if type(value) in words:
@@ -301,7 +302,7 @@ def _line(frame, number) -> str:
 
 
 @contextlib.contextmanager
-def isolated():
+def isolated() -> Iterator[None]:
     """A seed of its own inside; outside, random states, default dtype, threads and ways out are as they were.
 
     DEEPLAB_TEACH_SEED, a secret of whoever grades, makes the random sizes and values the same for all.
@@ -347,7 +348,7 @@ def _no_way_out():
             setattr(owner, name, function)
 
 
-def in_time(function):
+def in_time(function: Callable) -> object:
     """`function()` in a thread of its own; `Wrong` if it does not come to an end within the time limit."""
     limit = float(os.environ.get("DEEPLAB_TEACH_TIME_LIMIT") or TIME_LIMIT)
     result = {}
@@ -409,7 +410,7 @@ def escaped(error: BaseException) -> Wrong:
     )
 
 
-def signature_of(function) -> inspect.Signature | None:
+def signature_of(function: Callable) -> inspect.Signature | None:
     """What a function, class or module takes; None of what cannot be called, or does not say."""
     try:
         return inspect.signature(function.forward if isinstance(function, nn.Module) else function)

@@ -1,9 +1,10 @@
 """Images to learn from: emoji scenes with exact labels, photographs of clear licence, and a reader for your own."""
 
+from .batches import segmentation_collate
 from .classes import LESSON_CLASSES, VOC_CLASSES, class_colors, voc_colors
 from .images import read_image
 from .photos import PHOTOS, photo
-from .scenes import EmojiScenes, EmojiThumbnails, segmentation_collate
+from .scenes import EmojiScenes, EmojiThumbnails
 
 __all__ = [
     "LESSON_CLASSES",

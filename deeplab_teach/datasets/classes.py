@@ -1,5 +1,7 @@
 """Names and colours of the classes: PASCAL VOC's, so that a mask looks as in the papers."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 VOC_CLASSES = (
@@ -42,7 +44,7 @@ LESSON_CLASSES = (
 )
 
 
-def voc_colors():
+def voc_colors() -> np.ndarray:
     """VOC's palette: (256, 3) uint8, row i the RGB colour of label i.
 
     The three lowest bits of a label become the highest bit of red, green and blue, the next three bits the second
@@ -57,17 +59,20 @@ def voc_colors():
     return colors
 
 
-def class_colors(classes):
-    """VOC's colour of each class name: (K, 3) uint8.
+def class_colors(classes: str | Sequence[str]) -> np.ndarray:
+    """A colour for each class name: (K, 3) uint8. VOC's names have VOC's, your own the ones that come after those.
 
     Raises:
-        ValueError: a name is not one of VOC's.
+        ValueError: there are no names, or one comes twice.
     """
-    palette = voc_colors()
-    return np.stack([palette[VOC_CLASSES.index(name)] for name in check_classes(classes)])
+    classes = (classes,) if isinstance(classes, str) else tuple(classes)
+    if not classes or len(set(classes)) != len(classes):
+        raise ValueError(f"class names must be different, and at least one; got {classes!r}.")
+    rows = [VOC_CLASSES.index(name) if name in VOC_CLASSES else len(VOC_CLASSES) + i for i, name in enumerate(classes)]
+    return voc_colors()[rows]
 
 
-def check_classes(classes):
+def check_classes(classes: str | Sequence[str]) -> tuple[str, ...]:
     """The class names as a tuple.
 
     Raises:

@@ -20,7 +20,7 @@ class _TooLarge(ValueError):
         )
 
 
-def read_image(source, *, max_side=None):
+def read_image(source: object, *, max_side: int | None = None) -> tv_tensors.Image:
     """Read a picture as `tv_tensors.Image`, RGB, uint8, (3, H, W).
 
     A camera's EXIF rotation is applied, transparent parts become white, and greyscale (8 and 16 bit), palette and CMYK

@@ -30,13 +30,13 @@ class Canvas:
         visible: for each object the number of its pixels that show.
     """
 
-    def __init__(self, background):
+    def __init__(self, background: np.ndarray):
         self.image = background
         self.owner = np.zeros(background.shape[:2], dtype=np.int64)
         self.areas = []
         self.visible = np.zeros(0, dtype=np.int64)
 
-    def paste(self, cutout, x, y, *, min_pixels):
+    def paste(self, cutout: Cutout, x: int, y: int, *, min_pixels: int) -> bool:
         """Paste a cutout with its upper left corner at column `x`, row `y` (they may lie outside).
 
         Returns False, and changes nothing, if the new object or one beneath it would show less than `MIN_VISIBLE` of
@@ -61,7 +61,7 @@ class Canvas:
         return True
 
 
-def paint_background(photograph, size, rng):
+def paint_background(photograph: Image.Image, size: int, rng: np.random.Generator) -> np.ndarray:
     """A random square piece of a PIL photograph, mirrored or not, with other brightness and tint.
 
     Returns: (size, size, 3) float32, 0..255.
@@ -77,7 +77,7 @@ def paint_background(photograph, size, rng):
     return (image * gain.astype(np.float32)).clip(0, 255)
 
 
-def make_cutout(sprite, long_side, rng, *, max_angle=20.0):
+def make_cutout(sprite: Image.Image, long_side: float, rng: np.random.Generator, *, max_angle: float = 20.0) -> Cutout:
     """A sprite (PIL, RGBa) scaled to `long_side` pixels, mirrored or not, rotated up to `max_angle` degrees, relit."""
     scale = long_side / max(sprite.size)
     size = tuple(max(1, round(side * scale)) for side in sprite.size)
@@ -91,7 +91,7 @@ def make_cutout(sprite, long_side, rng, *, max_angle=20.0):
     return Cutout(color, alpha, alpha[:, :, 0] > 0.5)
 
 
-def place(canvas, cutout, rng, *, min_pixels, outside=0.2):
+def place(canvas: Canvas, cutout: Cutout, rng: np.random.Generator, *, min_pixels: int, outside: float = 0.2) -> bool:
     """Paste a cutout at a random place, at most the fraction `outside` of its sides beyond the picture's border.
 
     Returns: whether a place was found where everything stays visible enough, in `TRIES` tries.

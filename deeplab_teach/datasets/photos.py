@@ -2,7 +2,9 @@
 
 from typing import NamedTuple
 
-from deeplab_teach.files import data_path
+from torchvision import tv_tensors
+
+from deeplab_teach.data_files import data_path
 
 from .images import read_image
 
@@ -48,7 +50,7 @@ PHOTOS = {
 }
 
 
-def photo(name):
+def photo(name: str) -> tv_tensors.Image:
     """One of the course's photographs as an RGB image, `tv_tensors.Image` uint8 (3, H, W), long side <= 640 pixels.
 
     Args:
@@ -63,6 +65,6 @@ def photo(name):
     return read_image(data_path(f"photos/{name}.jpg"))
 
 
-def backgrounds(split):
+def backgrounds(split: str) -> tuple[str, ...]:
     """Names of the photographs that serve as `"train"` or `"test"` backgrounds, in a fixed order."""
     return tuple(name for name, entry in PHOTOS.items() if entry.background == split)

@@ -4,6 +4,8 @@ A scene depends on the seed, the split and its index alone: not on the order of 
 random state.
 """
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 import torch
 from torch.utils.data import Dataset
@@ -105,15 +107,15 @@ class EmojiScenes(_EmojiDataset):
 
     def __init__(
         self,
-        length,
+        length: int,
         *,
-        split="train",
-        size=160,
-        classes=LESSON_CLASSES,
-        seed=0,
-        transforms=None,
-        objects=(1, 4),
-        object_px=(32, 110),
+        split: str = "train",
+        size: int = 160,
+        classes: Sequence[str] = LESSON_CLASSES,
+        seed: int = 0,
+        transforms: Callable | None = None,
+        objects: tuple[int, int] = (1, 4),
+        object_px: tuple[int, int] = (32, 110),
     ):
         super().__init__(length, split=split, size=size, classes=classes, seed=seed, transforms=transforms)
         if self.classes[0] != "background":
@@ -148,7 +150,16 @@ class EmojiThumbnails(_EmojiDataset):
 
     kind = 1
 
-    def __init__(self, length, *, split="train", size=64, classes=LESSON_CLASSES, seed=0, transforms=None):
+    def __init__(
+        self,
+        length: int,
+        *,
+        split: str = "train",
+        size: int = 64,
+        classes: Sequence[str] = LESSON_CLASSES,
+        seed: int = 0,
+        transforms: Callable | None = None,
+    ):
         super().__init__(length, split=split, size=size, classes=classes, seed=seed, transforms=transforms)
         self.classes = self.object_classes
 
@@ -160,18 +171,6 @@ class EmojiThumbnails(_EmojiDataset):
         place(canvas, cutout, rng, min_pixels=1, outside=0.0)  # alone on the canvas: the first place is good
         image = _to_image(canvas.image)
         return (image if self.transforms is None else self.transforms(image)), label
-
-
-def segmentation_collate(batch):
-    """A list of `EmojiScenes` items to a batch for segmentation: pass it as a DataLoader's `collate_fn`.
-
-    Returns: images float32 (N, 3, H, W) in 0..1, masks int64 (N, H, W).
-    """
-    images = torch.stack([image.as_subclass(torch.Tensor) for image, _ in batch])
-    masks = torch.stack([target["semantic"].as_subclass(torch.Tensor) for _, target in batch])
-    if not images.is_floating_point():  # transforms may have converted them already
-        images = images.float() / 255
-    return images, masks
 
 
 def _to_image(pixels):

@@ -1,20 +1,23 @@
 """Which backbone fits a budget? To play with."""
 
+from collections.abc import Callable
+
 import ipywidgets as widgets
+from matplotlib.figure import Figure
 
-from deeplab_teach.charts import draw_points
 from deeplab_teach.explore.shell import label, play
+from deeplab_teach.plots.charts import draw_points
 
 
-def draw_choice(candidates: dict[str, dict[str, float]]):
-    """`draw(params, work, milliseconds)`: which of the candidates stay within three budgets, and the best of them.
+def choice_viewer(candidates: dict[str, dict[str, float]]) -> Callable[..., tuple[Figure, str]]:
+    """`view(params, work, milliseconds)`: which of the candidates stay within three budgets, and the best of them.
 
     Args:
         candidates: per name `"params"` in millions, `"work"` in billions of multiply-adds, `"milliseconds"`, and
             `"top1"`, the published ImageNet accuracy in percent.
     """
 
-    def draw(params, work, milliseconds):
+    def view(params, work, milliseconds):
         budgets = {"params": params, "work": work, "milliseconds": milliseconds}
         out = {name for name, row in candidates.items() if any(row[key] > budgets[key] for key in budgets)}
         left = {name: row for name, row in candidates.items() if name not in out}
@@ -34,7 +37,7 @@ def draw_choice(candidates: dict[str, dict[str, float]]):
         names = ", ".join(sorted(left, key=lambda name: left[name]["work"]))
         return fig, f"Within {limits}: {names}. The most accurate on ImageNet is {best}, {left[best]['top1']:.1f} %."
 
-    return draw
+    return view
 
 
 def choose(candidates: dict[str, dict[str, float]]) -> widgets.VBox:
@@ -46,7 +49,7 @@ def choose(candidates: dict[str, dict[str, float]]) -> widgets.VBox:
     }
     texts = {"params": "million parameters", "work": "billion mult.-adds", "milliseconds": "milliseconds"}
     return play(
-        draw_choice(candidates),
+        choice_viewer(candidates),
         **{
             key: widgets.SelectionSlider(
                 options=options, value=options[-1], continuous_update=False, **label(texts[key])

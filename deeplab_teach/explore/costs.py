@@ -2,16 +2,17 @@
 
 import ipywidgets as widgets
 import torch
+from matplotlib.figure import Figure
 from torch import nn
 
-from deeplab_teach.charts import draw_bars
 from deeplab_teach.cost import multiply_adds
 from deeplab_teach.explore.shell import label, play
+from deeplab_teach.plots.charts import draw_bars
 
 AROUND, ACROSS, BOTH = "looks around, channel by channel", "mixes channels (1x1)", "both at once"
 
 
-def kinds(in_channels, out_channels, kernel_size, expansion) -> dict[str, list[nn.Conv2d]]:
+def kinds(in_channels: int, out_channels: int, kernel_size: int, expansion: int) -> dict[str, list[nn.Conv2d]]:
     """The convolutions of three ways from one map to the next, on the meta device."""
 
     def depthwise(channels):
@@ -27,7 +28,9 @@ def kinds(in_channels, out_channels, kernel_size, expansion) -> dict[str, list[n
         }
 
 
-def draw_kinds(in_channels=64, out_channels=64, kernel_size=3, side=56, expansion=6):
+def view_kinds(
+    in_channels: int = 64, out_channels: int = 64, kernel_size: int = 3, side: int = 56, expansion: int = 6
+) -> tuple[Figure, str]:
     """Multiply-adds of an ordinary convolution, a separable one and an inverted residual, by what they are spent on."""
     rows = {}
     for name, layers in kinds(in_channels, out_channels, kernel_size, expansion).items():
@@ -50,7 +53,7 @@ def cost_of_kinds() -> widgets.VBox:
     slider = {"continuous_update": False}
     widths = (8, 16, 32, 64, 128, 256, 512)
     return play(
-        draw_kinds,
+        view_kinds,
         in_channels=widgets.SelectionSlider(options=widths, value=64, **slider, **label("channels in")),
         out_channels=widgets.SelectionSlider(options=widths, value=64, **slider, **label("channels out")),
         kernel_size=widgets.IntSlider(value=3, min=1, max=7, step=2, **slider, **label("kernel size")),

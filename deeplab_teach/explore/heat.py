@@ -1,20 +1,22 @@
 """A classifier asked at each place of a photograph, to play with."""
 
+from collections.abc import Callable, Sequence
 from functools import cache
 
 import ipywidgets as widgets
+from matplotlib.figure import Figure
 from torchvision.transforms.v2 import functional as T
 
 from deeplab_teach.datasets import photo
 from deeplab_teach.explore.shell import label, play
-from deeplab_teach.models import predict_places
-from deeplab_teach.overlays import UPSAMPLINGS, draw_found, upsample
+from deeplab_teach.plots.overlays import UPSAMPLINGS, draw_found, upsample
+from deeplab_teach.predict import predict_places
 
 SHORT_SIDE = 320  # pixels: of the photographs that are asked about
 
 
-def draw_places(classifiers: dict, labels):
-    """`draw(classifier, photograph, rank, threshold, upsampling)` for `classifiers = {"output stride 32": model, ...}`.
+def places_viewer(classifiers: dict, labels: Sequence[str]) -> Callable[..., tuple[Figure, str]]:
+    """`view(classifier, photograph, rank, threshold, upsampling)` for `classifiers = {"output stride 32": model, ...}`.
 
     `rank` 1 is the label with the largest probability on average over the places.
     """
@@ -25,7 +27,7 @@ def draw_places(classifiers: dict, labels):
         places = predict_places(classifiers[classifier], image)  # (1000, h, w)
         return image, places, places.mean(dim=(1, 2)).topk(5).indices
 
-    def draw(classifier, photograph, rank=1, threshold=50, upsampling="bilinear"):
+    def view(classifier, photograph, rank=1, threshold=50, upsampling="bilinear"):
         image, places, best = places_of(classifier, photograph)
         number = best[rank - 1].item()
         name = labels[number]
@@ -36,13 +38,13 @@ def draw_places(classifiers: dict, labels):
             f"with {places[number].max():.0%}. {share:.0%} of the pixels reach {threshold} %."
         )
 
-    return draw
+    return view
 
 
-def places(classifiers: dict, labels, photographs) -> widgets.VBox:
+def places(classifiers: dict, labels: Sequence[str], photographs: Sequence[str]) -> widgets.VBox:
     """Lesson 04: where does a classifier see its labels, above which threshold, and how is the map stretched?"""
     return play(
-        draw_places(classifiers, labels),
+        places_viewer(classifiers, labels),
         photo=True,
         classifier=widgets.Dropdown(options=list(classifiers), **label("classifier")),
         photograph=widgets.Dropdown(options=list(photographs), **label("photograph")),

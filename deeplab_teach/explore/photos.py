@@ -1,18 +1,20 @@
 """Networks over photographs: the stages of a backbone, and what classifiers take a picture of your own for."""
 
+from collections.abc import Callable, Sequence
 from functools import cache
 
 import ipywidgets as widgets
 import torch
+from matplotlib.figure import Figure
 
 from deeplab_teach import plots
 from deeplab_teach.datasets import photo, read_image
 from deeplab_teach.explore.shell import label, play
-from deeplab_teach.models import evaluating, predict_classes
+from deeplab_teach.predict import evaluating, predict_classes
 
 
-def draw_stages(backbones: dict):
-    """`draw(backbone, photograph, stage, channel)`: what one stage of `{"mobilenet_v2": backbone, ...}` gives."""
+def stages_viewer(backbones: dict) -> Callable[..., tuple[Figure, str]]:
+    """`view(backbone, photograph, stage, channel)`: what one stage of `{"mobilenet_v2": backbone, ...}` gives."""
 
     @cache  # each backbone runs once per photograph, not once per move of the other controls
     def features_of(backbone, photograph):
@@ -20,7 +22,7 @@ def draw_stages(backbones: dict):
         with torch.inference_mode(), evaluating(model):
             return image, model(model.normalize(image[None]))
 
-    def draw(backbone, photograph, stage, channel):
+    def view(backbone, photograph, stage, channel):
         image, features = features_of(backbone, photograph)
         value = features[stage]
         chosen = channel % value.shape[1]  # the control goes as far as the widest stage
@@ -33,14 +35,14 @@ def draw_stages(backbones: dict):
             f"In the middle the mean over all channels, at the right channel {chosen} alone."
         )
 
-    return draw
+    return view
 
 
-def stages(backbones: dict, photographs) -> widgets.VBox:
+def stages(backbones: dict, photographs: Sequence[str]) -> widgets.VBox:
     """Lesson 02: walk through the stages of a backbone, over a photograph."""
     keys = list(next(iter(backbones.values())).feature_specs)
     return play(
-        draw_stages(backbones),
+        stages_viewer(backbones),
         photo=True,
         backbone=widgets.Dropdown(options=list(backbones), **label("backbone")),
         photograph=widgets.Dropdown(options=list(photographs), **label("photograph")),
@@ -49,16 +51,16 @@ def stages(backbones: dict, photographs) -> widgets.VBox:
     )
 
 
-def uploaded(value) -> bytes | None:
+def uploaded(value: dict | tuple) -> bytes | None:
     """The bytes of an upload control's last file: ipywidgets 8 gives a tuple of files, version 7 a dict by name."""
     files = list(value.values()) if isinstance(value, dict) else list(value)
     return bytes(files[-1]["content"]) if files else None
 
 
-def draw_names(classifiers: dict, labels):
-    """`draw(upload)`: what each of `classifiers = {"mobilenet_v2": model, ...}` takes a picture for."""
+def names_viewer(classifiers: dict, labels: Sequence[str]) -> Callable[..., tuple[Figure, str]]:
+    """`view(upload)`: what each of `classifiers = {"mobilenet_v2": model, ...}` takes a picture for."""
 
-    def draw(upload=()):
+    def view(upload=()):
         content = uploaded(upload)
         image = (photo("coffee") if content is None else read_image(content, max_side=640)) / 255
         guesses = {
@@ -67,10 +69,10 @@ def draw_names(classifiers: dict, labels):
         best = ", ".join(f"{name} says {rows[0][0]} ({100 * rows[0][1]:.0f} %)" for name, rows in guesses.items())
         return plots.draw_guesses(image, guesses, "What is this?"), f"{best}."
 
-    return draw
+    return view
 
 
-def name_photo(classifiers: dict, labels) -> widgets.VBox:
+def name_photo(classifiers: dict, labels: Sequence[str]) -> widgets.VBox:
     """Lesson 01: upload a picture of your own and see what the classifiers take it for."""
     upload = widgets.FileUpload(accept="image/*", multiple=False)
-    return play(draw_names(classifiers, labels), photo=True, upload=upload)
+    return play(names_viewer(classifiers, labels), photo=True, upload=upload)

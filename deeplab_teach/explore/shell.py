@@ -1,19 +1,20 @@
 """The shell around every widget of the course: controls above a picture that follows them."""
 
 import html
+from collections.abc import Callable
 
 import ipywidgets as widgets
 
 from deeplab_teach import plots
 
 
-def play(draw, *, photo=False, **controls) -> widgets.VBox:
+def play(view: Callable, *, photo: bool = False, **controls) -> widgets.VBox:
     """Controls above a picture that follows them.
 
     Args:
-        draw: called with the value of each control; gives `(figure, sentence)`. A `ValueError` is shown as a sentence.
+        view: called with the value of each control; gives `(figure, sentence)`. A `ValueError` is shown as a sentence.
         photo: encode the picture as JPEG.
-        controls: ipywidgets by the name of `draw`'s argument.
+        controls: ipywidgets by the name of `view`'s argument.
 
     Returns:
         A box with the attributes `controls` (dict), `picture` (`Image`) and `caption` (`HTML`).
@@ -23,12 +24,12 @@ def play(draw, *, photo=False, **controls) -> widgets.VBox:
 
     def redraw(_=None):
         try:
-            fig, sentence = draw(**{name: control.value for name, control in controls.items()})
+            fig, sentence = view(**{name: control.value for name, control in controls.items()})
             picture.value = plots.encode(fig, photo=photo)[1]
             picture.layout.display = None
         except ValueError as error:
             picture.layout.display = "none"  # the last picture would belong to another choice
-            sentence = f"This combination does not exist: {error}"
+            sentence = f"There is nothing to draw: {error}"
         caption.value = f"<p style='line-height:1.4'>{html.escape(sentence)}</p>"
 
     for control in controls.values():
@@ -39,5 +40,5 @@ def play(draw, *, photo=False, **controls) -> widgets.VBox:
     return box
 
 
-def label(text):
+def label(text: str) -> dict:
     return {"description": text, "style": {"description_width": "110px"}, "layout": widgets.Layout(width="420px")}

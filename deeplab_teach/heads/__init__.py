@@ -17,10 +17,10 @@ HEADS = {
     "deeplabv3plus": DeepLabV3PlusHead,
     "fcos": FCOSHead,
 }
-# What a head answers: scores of an image, scores of each pixel, or boxes.
-CLASSIFICATION_HEADS = ("classification", "fully_connected")
-DETECTION_HEADS = ("fcos",)
-DENSE_HEADS = tuple(name for name in HEADS if name not in (*CLASSIFICATION_HEADS, *DETECTION_HEADS))
+# By what a head answers, which it declares as its `task`: scores of an image, scores of each pixel, or boxes.
+CLASSIFICATION_HEADS = tuple(name for name, head in HEADS.items() if head.task == "classification")
+DENSE_HEADS = tuple(name for name, head in HEADS.items() if head.task == "segmentation")
+DETECTION_HEADS = tuple(name for name, head in HEADS.items() if head.task == "detection")
 
 __all__ = [
     "ASPP",

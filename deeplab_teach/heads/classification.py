@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from deeplab_teach.features import FeatureSpec, dense_key, high_key
+from deeplab_teach.features import FeatureSpec, SequenceSpec, deep_key, dense_key, require_num_classes
 
 
 class ClassificationHead(nn.Module):
@@ -14,7 +14,7 @@ class ClassificationHead(nn.Module):
     Args:
         feature_specs: what the backbone declares.
         num_classes: number of scores.
-        high: the feature map to read; `None` for the deepest.
+        deep: the feature map to read; `None` for the deepest.
         hidden_channels: widen to this many channels by a 1x1 convolution, batch norm and ReLU6 before the average, as
             MobileNetV2 and EfficientNet do (1280); `None` for no such layer, as ResNet.
         dropout: share of the averaged channels to drop while training.
@@ -23,24 +23,28 @@ class ClassificationHead(nn.Module):
     `forward(features) -> (N, num_classes)` raw scores.
 
     Raises:
-        ValueError: `high` is no feature map of the backbone, or `hidden_channels` with a text's tokens.
+        ValueError: no class; `deep` is no feature map of the backbone, or `hidden_channels` with a text's tokens.
     """
+
+    task = "classification"
 
     def __init__(
         self,
         feature_specs: dict[str, FeatureSpec],
         num_classes: int,
         *,
-        high=None,
-        hidden_channels=None,
-        dropout=0.0,
-        bn_eps=1e-5,
+        deep: str | None = None,
+        hidden_channels: int | None = None,
+        dropout: float = 0.0,
+        bn_eps: float = 1e-5,
     ):
         super().__init__()
-        self.high = high_key(feature_specs, high)
-        channels = feature_specs[self.high].channels
+        require_num_classes(num_classes)
+        self.num_classes = num_classes
+        self.deep = deep_key(feature_specs, deep)
+        channels = feature_specs[self.deep].channels
         self.conv = nn.Identity()
-        if hidden_channels is not None and self.high == "tokens":
+        if hidden_channels is not None and isinstance(feature_specs[self.deep], SequenceSpec):
             raise ValueError("hidden_channels needs a map with rows and columns, and this backbone gives text tokens.")
         if hidden_channels is not None:
             self.conv = nn.Sequential(
@@ -53,7 +57,7 @@ class ClassificationHead(nn.Module):
         self.classifier = nn.Linear(channels, num_classes)
 
     def forward(self, features: dict[str, Tensor]) -> Tensor:
-        x = self.conv(features[self.high])  # (N, channels, H/32, W/32), or (N, channels, T) for text
+        x = self.conv(features[self.deep])  # (N, channels, H/32, W/32), or (N, channels, T) for text
         x = masked_mean(x, features.get("mask"))  # (N, channels): where it was is forgotten here
         return self.classifier(self.dropout(x))  # (N, num_classes)
 
@@ -72,7 +76,7 @@ class FullyConnectedHead(nn.Module):
     Args:
         feature_specs: what the backbone declares.
         num_classes: number of scores.
-        high: the feature map to read; `None` for the deepest.
+        deep: the feature map to read; `None` for the deepest.
         grid: the map is averaged to `grid` x `grid` places first, since a linear layer takes a fixed number of values:
             7 in VGG, 6 in AlexNet.
         hidden_channels: width of the first two layers.
@@ -82,24 +86,28 @@ class FullyConnectedHead(nn.Module):
     `forward(features) -> (N, num_classes)` raw scores.
 
     Raises:
-        ValueError: `high` is no feature map of the backbone, or the map is a text's.
+        ValueError: no class; `deep` is no feature map of the backbone, or the map is a text's.
     """
+
+    task = "classification"
 
     def __init__(
         self,
         feature_specs: dict[str, FeatureSpec],
         num_classes: int,
         *,
-        high=None,
-        grid=7,
-        hidden_channels=4096,
-        dropout=0.5,
-        dropout_first=False,
+        deep: str | None = None,
+        grid: int = 7,
+        hidden_channels: int = 4096,
+        dropout: float = 0.5,
+        dropout_first: bool = False,
     ):
         super().__init__()
-        self.high = dense_key(feature_specs, high)
+        require_num_classes(num_classes)
+        self.num_classes = num_classes
+        self.deep = dense_key(feature_specs, deep)
         self.pool = nn.AdaptiveAvgPool2d(grid)
-        first = nn.Linear(feature_specs[self.high].channels * grid * grid, hidden_channels)
+        first = nn.Linear(feature_specs[self.deep].channels * grid * grid, hidden_channels)
         second = nn.Linear(hidden_channels, hidden_channels)
         layers = []
         for linear in (first, second):
@@ -108,5 +116,5 @@ class FullyConnectedHead(nn.Module):
         self.classifier = nn.Sequential(*layers, nn.Linear(hidden_channels, num_classes))
 
     def forward(self, features: dict[str, Tensor]) -> Tensor:
-        x = self.pool(features[self.high])  # (N, channels, grid, grid)
+        x = self.pool(features[self.deep])  # (N, channels, grid, grid)
         return self.classifier(torch.flatten(x, 1))  # (N, num_classes)

@@ -1,14 +1,16 @@
 """DeepLabv3's head (Chen et al. 2017, arXiv 1706.05587): ASPP, then a classifier at each position."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from deeplab_teach.features import FeatureSpec, dense_key
+from deeplab_teach.features import FeatureSpec, dense_key, require_num_classes
 from deeplab_teach.layers import SeparableConv2d, conv_bn_relu
 
 
-def default_rates(stride: int) -> tuple[int, int, int]:
+def default_rates(stride: int) -> tuple[int, ...]:
     """ASPP's rates for a map of this stride: 6, 12, 18 at 16; doubled at 8, halved at 32 (DeepLabv3, section 3.3)."""
     return tuple(max(1, rate * 16 // stride) for rate in (6, 12, 18))
 
@@ -16,7 +18,7 @@ def default_rates(stride: int) -> tuple[int, int, int]:
 class ImagePooling(nn.Sequential):
     """The whole map's average, mixed by a 1x1 convolution and spread over every position ("image-level features")."""
 
-    def __init__(self, in_channels, channels):
+    def __init__(self, in_channels: int, channels: int):
         super().__init__(nn.AdaptiveAvgPool2d(1), *conv_bn_relu(in_channels, channels, 1))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -42,7 +44,15 @@ class ASPP(nn.Module):
     `forward(x: (N, in_channels, h, w)) -> (N, channels, h, w)`.
     """
 
-    def __init__(self, in_channels, atrous_rates, *, channels=256, separable=False, dropout=0.1):
+    def __init__(
+        self,
+        in_channels: int,
+        atrous_rates: Sequence[int],
+        *,
+        channels: int = 256,
+        separable: bool = False,
+        dropout: float = 0.1,
+    ):
         super().__init__()
         conv3x3 = SeparableConv2d if separable else conv_bn_relu
         self.convs = nn.ModuleList(
@@ -68,7 +78,7 @@ class DeepLabV3Head(nn.Module):
     Args:
         feature_specs: what the backbone declares.
         num_classes: number of score maps, background included.
-        high: the feature map to read; `None` for the deepest.
+        deep: the feature map to read; `None` for the deepest.
         channels: width of ASPP, 256 in the paper.
         atrous_rates: `None` for 6, 12, 18 times 16 / stride of the map.
         separable: depthwise separable 3x3 convolutions.
@@ -78,29 +88,33 @@ class DeepLabV3Head(nn.Module):
     `forward(features) -> (N, num_classes, H/stride, W/stride)` raw scores.
 
     Raises:
-        ValueError: `high` is no feature map of the backbone; training on a batch of one.
+        ValueError: no class; `deep` is no feature map of the backbone; training on a batch of one.
     """
+
+    task = "segmentation"
 
     def __init__(
         self,
         feature_specs: dict[str, FeatureSpec],
         num_classes: int,
         *,
-        high=None,
-        channels=256,
-        atrous_rates=None,
-        separable=False,
-        extra_conv=False,
-        dropout=0.1,
+        deep: str | None = None,
+        channels: int = 256,
+        atrous_rates: Sequence[int] | None = None,
+        separable: bool = False,
+        extra_conv: bool = False,
+        dropout: float = 0.1,
     ):
         super().__init__()
-        self.high = dense_key(feature_specs, high)
-        spec = feature_specs[self.high]
+        require_num_classes(num_classes)
+        self.num_classes = num_classes
+        self.deep = dense_key(feature_specs, deep)
+        spec = feature_specs[self.deep]
         rates = default_rates(spec.stride) if atrous_rates is None else atrous_rates
         self.aspp = ASPP(spec.channels, rates, channels=channels, separable=separable, dropout=dropout)
         self.conv = conv_bn_relu(channels, channels, 3) if extra_conv else nn.Identity()
         self.classifier = nn.Conv2d(channels, num_classes, 1)
 
     def forward(self, features: dict[str, Tensor]) -> Tensor:
-        x = self.aspp(features[self.high])  # (N, channels, H/stride, W/stride)
+        x = self.aspp(features[self.deep])  # (N, channels, H/stride, W/stride)
         return self.classifier(self.conv(x))  # (N, num_classes, H/stride, W/stride)

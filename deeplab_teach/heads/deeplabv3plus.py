@@ -1,10 +1,12 @@
 """DeepLabv3+'s head (Chen et al. 2018, arXiv 1802.02611): ASPP and a decoder that brings back the outlines."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from deeplab_teach.features import FeatureSpec, dense_key, low_level_key
+from deeplab_teach.features import FeatureSpec, dense_key, low_level_key, require_num_classes
 from deeplab_teach.heads.deeplabv3 import ASPP, default_rates
 from deeplab_teach.layers import SeparableConv2d, conv_bn_relu
 
@@ -15,12 +17,12 @@ class DeepLabV3PlusHead(nn.Module):
     Args:
         feature_specs: what the backbone declares.
         num_classes: number of score maps, background included.
-        high: the feature map ASPP reads; `None` for the deepest.
+        deep: the feature map ASPP reads; `None` for the deepest.
         low_level: the feature map with the outlines; `None` for the one of stride 4.
         channels: width of ASPP and of the decoder, 256 in the paper.
         low_level_channels: the early map is narrowed to this many, 48 in the paper (table 1), so that it does not
             outweigh ASPP's.
-        atrous_rates: `None` for 6, 12, 18 times 16 / stride of the `high` map.
+        atrous_rates: `None` for 6, 12, 18 times 16 / stride of the `deep` map.
         separable: depthwise separable 3x3 convolutions in ASPP and decoder.
         dropout: share of channels to drop while training.
 
@@ -30,23 +32,27 @@ class DeepLabV3PlusHead(nn.Module):
         ValueError: a key is no feature map of the backbone, or none has stride 4; training on a batch of one.
     """
 
+    task = "segmentation"
+
     def __init__(
         self,
         feature_specs: dict[str, FeatureSpec],
         num_classes: int,
         *,
-        high=None,
-        low_level=None,
-        channels=256,
-        low_level_channels=48,
-        atrous_rates=None,
-        separable=False,
-        dropout=0.1,
+        deep: str | None = None,
+        low_level: str | None = None,
+        channels: int = 256,
+        low_level_channels: int = 48,
+        atrous_rates: Sequence[int] | None = None,
+        separable: bool = False,
+        dropout: float = 0.1,
     ):
         super().__init__()
-        self.high = dense_key(feature_specs, high)
+        require_num_classes(num_classes)
+        self.num_classes = num_classes
+        self.deep = dense_key(feature_specs, deep)
         self.low_level = low_level_key(feature_specs, low_level)
-        spec = feature_specs[self.high]
+        spec = feature_specs[self.deep]
         rates = default_rates(spec.stride) if atrous_rates is None else atrous_rates
         conv3x3 = SeparableConv2d if separable else conv_bn_relu
         self.aspp = ASPP(spec.channels, rates, channels=channels, separable=separable, dropout=dropout)
@@ -58,7 +64,7 @@ class DeepLabV3PlusHead(nn.Module):
         self.classifier = nn.Conv2d(channels, num_classes, 1)
 
     def forward(self, features: dict[str, Tensor]) -> Tensor:
-        x = self.aspp(features[self.high])  # (N, 256, H/16, W/16)
+        x = self.aspp(features[self.deep])  # (N, 256, H/16, W/16)
         low = self.low_level_project(features[self.low_level])  # (N, 48, H/4, W/4)
         x = F.interpolate(x, size=low.shape[-2:], mode="bilinear", align_corners=False)  # (N, 256, H/4, W/4)
         x = self.decoder(torch.cat([x, low], dim=1))  # (N, 304, H/4, W/4) -> (N, 256, H/4, W/4)

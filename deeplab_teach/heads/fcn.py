@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from deeplab_teach.features import FeatureSpec, dense_key
+from deeplab_teach.features import FeatureSpec, dense_key, require_num_classes
 from deeplab_teach.layers import conv_bn_relu
 
 
@@ -26,27 +26,37 @@ class FCNHead(nn.Module):
     Args:
         feature_specs: what the backbone declares.
         num_classes: number of score maps, background included.
-        high: the feature map to read; `None` for the deepest.
+        deep: the feature map to read; `None` for the deepest.
         channels: width of the 3x3 convolution; `None` for a quarter of the map's, as torchvision.
         dropout: share of channels to drop while training.
 
     `forward(features) -> (N, num_classes, H/stride, W/stride)` raw scores.
 
     Raises:
-        ValueError: `high` is no feature map of the backbone.
+        ValueError: no class; `deep` is no feature map of the backbone.
     """
 
+    task = "segmentation"
+
     def __init__(
-        self, feature_specs: dict[str, FeatureSpec], num_classes: int, *, high=None, channels=None, dropout=0.1
+        self,
+        feature_specs: dict[str, FeatureSpec],
+        num_classes: int,
+        *,
+        deep: str | None = None,
+        channels: int | None = None,
+        dropout: float = 0.1,
     ):
         super().__init__()
-        self.high = dense_key(feature_specs, high)
-        in_channels = feature_specs[self.high].channels
+        require_num_classes(num_classes)
+        self.num_classes = num_classes
+        self.deep = dense_key(feature_specs, deep)
+        in_channels = feature_specs[self.deep].channels
         channels = channels or in_channels // 4
         self.conv = conv_bn_relu(in_channels, channels, 3)
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Conv2d(channels, num_classes, 1)
 
     def forward(self, features: dict[str, Tensor]) -> Tensor:
-        x = self.conv(features[self.high])  # (N, channels, H/stride, W/stride)
+        x = self.conv(features[self.deep])  # (N, channels, H/stride, W/stride)
         return self.classifier(self.dropout(x))  # (N, num_classes, H/stride, W/stride)

@@ -5,11 +5,12 @@ strides; class 0 is the background, which no place is asked for.
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-from deeplab_teach.features import FeatureSpec
+from deeplab_teach.features import FeatureSpec, SequenceSpec, require_num_classes
 
 CENTER_RADIUS = 1.5  # a place answers for a box if it lies within this many strides of the box's centre
 
@@ -40,17 +41,19 @@ class FCOSHead(nn.Module):
         ValueError: maps of different widths, or of a width that 32 groups cannot share; fewer than two classes.
     """
 
-    def __init__(self, feature_specs: dict[str, FeatureSpec], num_classes: int, *, depth=4):
+    task = "detection"
+
+    def __init__(self, feature_specs: dict[str, FeatureSpec], num_classes: int, *, depth: int = 4):
         super().__init__()
         widths = {spec.channels for spec in feature_specs.values()}
-        if len(widths) > 1 or "tokens" in feature_specs:
+        if len(widths) != 1 or any(isinstance(spec, SequenceSpec) for spec in feature_specs.values()):
             listing = ", ".join(f"{key} {spec.channels}" for key, spec in feature_specs.items())
-            raise ValueError(f"FCOS needs image maps of one width, got {listing}: put an FPN under it.")
+            raise ValueError(f"FCOS needs image maps of one width, got {listing or 'none'}: put an FPN under it.")
         channels = widths.pop()
         if channels % 32:
             raise ValueError(f"the maps' width must be a multiple of 32 (group norm), got {channels}.")
-        if num_classes < 2:
-            raise ValueError(f"num_classes must be 2 or more, since the background counts, got {num_classes}.")
+        require_num_classes(num_classes, 2)
+        self.num_classes = num_classes
         self.feature_specs = dict(feature_specs)
         self.class_tower = _tower(channels, depth)
         self.cls_logits = nn.Conv2d(channels, num_classes, 3, padding=1)
@@ -127,7 +130,13 @@ def fcos_targets(places: dict[str, Tensor], boxes: Tensor) -> Tensor:
 
 
 def detections(
-    answers: dict[str, Tensor], image_size, *, score_threshold=0.2, nms_threshold=0.6, candidates=1000, top=100
+    answers: dict[str, Tensor],
+    image_size: Sequence[int],
+    *,
+    score_threshold: float = 0.2,
+    nms_threshold: float = 0.6,
+    candidates: int = 1000,
+    top: int = 100,
 ) -> list[dict[str, Tensor]]:
     """What an `FCOSHead` found, per image: `{"boxes": (n, 4), "scores": (n,), "labels": (n,)}`, best first.
 

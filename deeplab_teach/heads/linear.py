@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from deeplab_teach.features import FeatureSpec, dense_key
+from deeplab_teach.features import FeatureSpec, dense_key, require_num_classes
 
 
 class LinearHead(nn.Module):
@@ -11,18 +11,22 @@ class LinearHead(nn.Module):
     Args:
         feature_specs: what the backbone declares.
         num_classes: number of score maps, background included.
-        high: the feature map to read; `None` for the deepest.
+        deep: the feature map to read; `None` for the deepest.
 
     `forward(features) -> (N, num_classes, H/stride, W/stride)` raw scores.
 
     Raises:
-        ValueError: `high` is no feature map of the backbone.
+        ValueError: no class; `deep` is no feature map of the backbone.
     """
 
-    def __init__(self, feature_specs: dict[str, FeatureSpec], num_classes: int, *, high=None):
+    task = "segmentation"
+
+    def __init__(self, feature_specs: dict[str, FeatureSpec], num_classes: int, *, deep: str | None = None):
         super().__init__()
-        self.high = dense_key(feature_specs, high)
-        self.classifier = nn.Conv2d(feature_specs[self.high].channels, num_classes, 1)
+        require_num_classes(num_classes)
+        self.num_classes = num_classes
+        self.deep = dense_key(feature_specs, deep)
+        self.classifier = nn.Conv2d(feature_specs[self.deep].channels, num_classes, 1)
 
     def forward(self, features: dict[str, Tensor]) -> Tensor:
-        return self.classifier(features[self.high])  # (N, num_classes, H/stride, W/stride)
+        return self.classifier(features[self.deep])  # (N, num_classes, H/stride, W/stride)

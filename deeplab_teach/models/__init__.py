@@ -6,16 +6,7 @@ from deeplab_teach.models.build import (
     is_deeplabv3plus,
     split_classifier,
 )
-from deeplab_teach.models.parts import (
-    Detector,
-    ImageClassifier,
-    SegmentationModel,
-    evaluating,
-    predict_boxes,
-    predict_classes,
-    predict_mask,
-    predict_places,
-)
+from deeplab_teach.models.compose import Detector, ImageClassifier, SegmentationModel, require_kind
 from deeplab_teach.models.rcnn import FixedProposals, faster_rcnn, mask_rcnn
 
 __all__ = [
@@ -24,14 +15,10 @@ __all__ = [
     "ImageClassifier",
     "SegmentationModel",
     "build_model",
-    "evaluating",
     "faster_rcnn",
     "imagenet_classifier",
     "is_deeplabv3plus",
     "mask_rcnn",
-    "predict_boxes",
-    "predict_classes",
-    "predict_mask",
-    "predict_places",
+    "require_kind",
     "split_classifier",
 ]

@@ -5,46 +5,69 @@ import inspect
 from torch import nn
 
 from deeplab_teach.backbones import BACKBONES, FIXED_STRIDES
-from deeplab_teach.fpn import with_pyramid
-from deeplab_teach.heads import CLASSIFICATION_HEADS, DETECTION_HEADS, HEADS, DeepLabV3PlusHead
-from deeplab_teach.models.parts import Detector, ImageClassifier, SegmentationModel
+from deeplab_teach.features import Backbone, SequenceBackbone, require_num_classes
+from deeplab_teach.heads import HEADS, DeepLabV3PlusHead
+from deeplab_teach.models.compose import Detector, ImageClassifier, SegmentationModel
+from deeplab_teach.necks import Pyramid, with_pyramid
+
+# What a backbone and a head become, by the head's task.
+MODELS = {"classification": ImageClassifier, "segmentation": SegmentationModel, "detection": Detector}
 
 
-def build_model(backbone, head, num_classes, *, output_stride=None, **head_options) -> nn.Module:
-    """A model from two names, as a command line or a widget gives them. Nothing is loaded.
+def build_model(
+    backbone: str | Backbone | SequenceBackbone,
+    head: str | type[nn.Module],
+    num_classes: int,
+    *,
+    output_stride: int | None = None,
+    **head_options,
+) -> nn.Module:
+    """Any backbone under any head, by names, as a command line or a widget gives them, or yours. Nothing is loaded.
 
     Under a detection head, and under DeepLabv3+ where the backbone gives one map alone (ViT), stands the pyramid that
     fits the backbone.
 
     Args:
-        backbone: a key of `BACKBONES`.
-        head: a key of `HEADS`.
+        backbone: a key of `BACKBONES`, or a backbone that is built already.
+        head: a key of `HEADS`, or a class of your own that is called in the same way and declares its `task`.
         num_classes: scores per image (classification), per pixel or per box (both with background).
         output_stride: 8, 16 or 32; `None` for 16 under a dense head and 32 under any other, or the only one there is.
         head_options: passed to the head, for example `channels=96, atrous_rates=(2, 4, 6)`.
 
+    Returns:
+        An `ImageClassifier`, a `SegmentationModel` or a `Detector`, as the head's task says.
+
     Raises:
         ValueError: an unknown name, an impossible output stride, or an option that the head does not have.
     """
-    for kind, name, known in (("backbone", backbone, BACKBONES), ("head", head, HEADS)):
-        if name not in known:
-            raise ValueError(f"unknown {kind} {name!r}; there are: {', '.join(known)}.")
-    if num_classes < 1:
-        raise ValueError(f"num_classes must be 1 or more, got {num_classes}.")
-    options = list(inspect.signature(HEADS[head]).parameters)[2:]  # what follows feature_specs and num_classes
+    make_head: type = head if isinstance(head, type) else _known(HEADS, head, "head")
+    head_name = head.__name__ if isinstance(head, type) else head
+    if (task := getattr(make_head, "task", None)) not in MODELS:
+        raise ValueError(f"a head declares its task, one of {', '.join(MODELS)}; {head_name} does not.")
+    require_num_classes(num_classes)
+    options = list(inspect.signature(make_head).parameters)[2:]  # what follows feature_specs and num_classes
     if unknown := [option for option in head_options if option not in options]:
-        raise ValueError(f"the head {head!r} has no option {', '.join(unknown)}; it has: {', '.join(options)}.")
-    if output_stride is None:
-        output_stride = FIXED_STRIDES.get(backbone, 32 if head in (*CLASSIFICATION_HEADS, *DETECTION_HEADS) else 16)
-    body = BACKBONES[backbone](output_stride=output_stride)
-    if head in DETECTION_HEADS:
+        raise ValueError(f"the head {head_name!r} has no option {', '.join(unknown)}; it has: {', '.join(options)}.")
+    if not isinstance(backbone, nn.Module):
+        factory = _known(BACKBONES, backbone, "backbone")
+        if output_stride is None:
+            output_stride = FIXED_STRIDES.get(backbone, 16 if task == "segmentation" else 32)
+        body = factory(output_stride=output_stride)
+    elif output_stride is None:
+        body = backbone
+    else:
+        raise ValueError("a backbone that is built already has its output stride: leave output_stride out.")
+    if task == "detection" and not isinstance(body, Pyramid):
         body = with_pyramid(body, extra="convs", finest=8)
-    elif head == "deeplabv3plus" and list(body.feature_specs) == ["c4"]:
+    elif issubclass(make_head, DeepLabV3PlusHead) and len(body.feature_specs) == 1 and isinstance(body, Backbone):
         body = with_pyramid(body)
-    top = HEADS[head](body.feature_specs, num_classes, **head_options)
-    if head in CLASSIFICATION_HEADS:
-        return ImageClassifier(body, top)
-    return (Detector if head in DETECTION_HEADS else SegmentationModel)(body, top)
+    return MODELS[task](body, make_head(body.feature_specs, num_classes, **head_options))
+
+
+def _known(table: dict, name: str, kind: str):
+    if name not in table:
+        raise ValueError(f"unknown {kind} {name!r}; there are: {', '.join(table)}.")
+    return table[name]
 
 
 # What stands between the published backbone and its 1000 ImageNet scores.
@@ -52,11 +75,11 @@ _IMAGENET_HEADS = {
     "mobilenet_v2": {"hidden_channels": 1280, "dropout": 0.2},
     "efficientnet_lite0": {"hidden_channels": 1280, "dropout": 0.2, "bn_eps": 1e-3},
     "alexnet": {"head": "fully_connected", "grid": 6, "dropout_first": True},
-    **{name: {"head": "fully_connected"} for name in BACKBONES if name.startswith("vgg")},
+    **dict.fromkeys(("vgg11", "vgg11_bn", "vgg13", "vgg16", "vgg16_bn", "vgg19"), {"head": "fully_connected"}),
 }
 
 
-def imagenet_classifier(backbone, *, output_stride=None) -> ImageClassifier:
+def imagenet_classifier(backbone: str, *, output_stride: int | None = None) -> ImageClassifier:
     """The classifier that a backbone was published in, untrained: fill it with `load_weights(model)`.
 
     The exception is ViT, whose published classifier reads the one token that stands for the image: here its patches'
@@ -65,8 +88,10 @@ def imagenet_classifier(backbone, *, output_stride=None) -> ImageClassifier:
     Raises:
         ValueError: an unknown backbone, or an impossible output stride.
     """
-    options = {"head": "classification"} | _IMAGENET_HEADS.get(backbone, {})
-    return build_model(backbone, num_classes=1000, output_stride=output_stride, **options)
+    options: dict = {"head": "classification"} | _IMAGENET_HEADS.get(backbone, {})
+    model = build_model(backbone, num_classes=1000, output_stride=output_stride, **options)
+    assert isinstance(model, ImageClassifier)
+    return model
 
 
 def split_classifier(model: nn.Module) -> tuple[nn.Module, nn.Module]:

@@ -2,11 +2,13 @@
 
 from torch import Tensor, nn
 
-from deeplab_teach.features import Backbone
-from deeplab_teach.fpn import Pyramid, with_pyramid
+from deeplab_teach.features import Backbone, require_num_classes
+from deeplab_teach.necks import Pyramid, with_pyramid
 
 
-def faster_rcnn(backbone: Backbone, num_classes: int, *, out_channels=256, anchor_scale=8, **options) -> nn.Module:
+def faster_rcnn(
+    backbone: Backbone, num_classes: int, *, out_channels: int = 256, anchor_scale: int = 8, **options
+) -> nn.Module:
     """torchvision's Faster R-CNN on a backbone of ours: boxes and classes.
 
     Args:
@@ -23,12 +25,14 @@ def faster_rcnn(backbone: Backbone, num_classes: int, *, out_channels=256, ancho
     """
     from torchvision.models.detection import FasterRCNN
 
-    _require_classes(num_classes)
+    require_num_classes(num_classes, 2)
     body = _pyramid(backbone, out_channels)
     return FasterRCNN(body, num_classes, **_common(body, anchor_scale), **options)
 
 
-def mask_rcnn(backbone: Backbone, num_classes: int, *, out_channels=256, anchor_scale=8, **options) -> nn.Module:
+def mask_rcnn(
+    backbone: Backbone, num_classes: int, *, out_channels: int = 256, anchor_scale: int = 8, **options
+) -> nn.Module:
     """torchvision's Mask R-CNN on a backbone of ours: boxes, classes, and a mask for each box.
 
     Arguments as for `faster_rcnn`; targets hold `"masks"` `(n, H, W)` besides.
@@ -36,15 +40,10 @@ def mask_rcnn(backbone: Backbone, num_classes: int, *, out_channels=256, anchor_
     from torchvision.models.detection import MaskRCNN
     from torchvision.ops import MultiScaleRoIAlign
 
-    _require_classes(num_classes)
+    require_num_classes(num_classes, 2)
     body = _pyramid(backbone, out_channels)
     mask_pool = MultiScaleRoIAlign(_pooled(body), output_size=14, sampling_ratio=2)
     return MaskRCNN(body, num_classes, mask_roi_pool=mask_pool, **_common(body, anchor_scale), **options)
-
-
-def _require_classes(num_classes):
-    if num_classes < 2:
-        raise ValueError(f"num_classes must be 2 or more, since the background counts, got {num_classes}.")
 
 
 def _pyramid(backbone, out_channels):
@@ -84,7 +83,7 @@ class FixedProposals(nn.Module):
         detected: boxes that get a mask, 100.
     """
 
-    def __init__(self, model: nn.Module, *, proposals=1000, detected=100):
+    def __init__(self, model: nn.Module, *, proposals: int = 1000, detected: int = 100):
         super().__init__()
         self.backbone = model.backbone
         self.proposals, self.detected = proposals, detected

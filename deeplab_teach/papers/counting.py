@@ -6,6 +6,7 @@ is counted. With the papers' rates, up to 36 on a map of 65, that is up to 9 % m
 """
 
 import math
+from collections.abc import Sequence
 
 from torch import nn
 
@@ -15,7 +16,7 @@ from deeplab_teach.cost import Cost, count, multiply_adds
 PER_PARAMETER = 2.5
 
 
-def tensorflow_multiply_adds(module: nn.Module, output_shape, input_shape=()) -> int:
+def tensorflow_multiply_adds(module: nn.Module, output_shape: Sequence[int], input_shape: Sequence[int] = ()) -> int:
     """As `deeplab_teach.cost.multiply_adds`, but a dilated convolution's map is rounded up to multiples of its rate."""
     if isinstance(module, nn.Conv2d) and max(module.dilation) > 1:
         sides = zip(output_shape[-2:], module.dilation, strict=True)
@@ -23,7 +24,7 @@ def tensorflow_multiply_adds(module: nn.Module, output_shape, input_shape=()) ->
     return multiply_adds(module, output_shape, input_shape)
 
 
-def tensorflow_count(model: nn.Module, image_size=(513, 513), *, per_parameter=0.0) -> Cost:
+def tensorflow_count(model: nn.Module, image_size: tuple[int, int] = (513, 513), *, per_parameter: float = 0.0) -> Cost:
     """Cost of a model on one image, counted TensorFlow's way; `PER_PARAMETER` adds its profiler's surplus.
 
     The surplus belongs to no layer: it is in the sum and not in `modules` or `roles`.
@@ -33,6 +34,7 @@ def tensorflow_count(model: nn.Module, image_size=(513, 513), *, per_parameter=0
     return Cost(cost.params, cost.multiply_adds + surplus, cost.modules, cost.roles)
 
 
-def scaled_size(image_size, scale: float) -> tuple[int, int]:
+def scaled_size(image_size: Sequence[int], scale: float) -> tuple[int, int]:
     """The papers' size of an image at a scale: `(n - 1) * scale + 1`, so that 513 becomes 257, 385, 641, ..."""
-    return tuple(round((side - 1) * scale) + 1 for side in image_size)
+    height, width = (round((side - 1) * scale) + 1 for side in image_size)
+    return height, width

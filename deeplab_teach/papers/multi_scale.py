@@ -1,17 +1,21 @@
 """Asking a network several times about one image, as the papers' "MS" and "F" columns do."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from deeplab_teach.models import SegmentationModel, evaluating
-from deeplab_teach.models.parts import prepared
+from deeplab_teach.models import SegmentationModel
 from deeplab_teach.papers.counting import scaled_size
 from deeplab_teach.papers.tables import SCALES
+from deeplab_teach.predict import evaluating, prepared
 
 
 @torch.inference_mode()
-def predict_multi_scale(model: SegmentationModel, images: Tensor, *, scales=SCALES, flip=True) -> Tensor:
+def predict_multi_scale(
+    model: SegmentationModel, images: Tensor, *, scales: Sequence[float] = SCALES, flip: bool = True
+) -> Tensor:
     """Label of each pixel, after averaging the class probabilities over scales and over left-right flips.
 
     DeepLabv3 (Chen et al. 2017, table 6) and DeepLabv3+ (table 3) report the gain: 1 to 2 mIoU for 18 times the work.

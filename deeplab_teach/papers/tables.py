@@ -45,7 +45,7 @@ class Row:
     reason: str = ""
 
 
-def deeplab(backbone, output_stride, *, decoder=False, num_classes=21, **options):
+def deeplab(backbone: str, output_stride: int, *, decoder: bool = False, num_classes: int = 21, **options) -> Callable:
     """A builder of DeepLabv3 or, with `decoder`, DeepLabv3+, on a backbone's factory."""
 
     def build():
@@ -142,7 +142,7 @@ def _cityscapes_rows():
 class OriginalBottleneck(Bottleneck):
     """The bottleneck as He et al. printed it: the first 1x1 strides. torchvision's strides in the 3x3 ("v1.5")."""
 
-    def __init__(self, in_channels, channels, *, stride=1, rate_in=1, rate_out=1):
+    def __init__(self, in_channels: int, channels: int, *, stride: int = 1, rate_in: int = 1, rate_out: int = 1):
         super().__init__(in_channels, channels, stride=stride, rate_in=rate_in, rate_out=rate_out)
         self.conv1 = nn.Conv2d(in_channels, channels, 1, stride, bias=False)
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=rate_in, dilation=rate_in, bias=False)

@@ -1,7 +1,7 @@
 """Published weights: where they come from, whether they are whole, and under which names our models know them."""
 
-from deeplab_teach.weights.bring import fetch
-from deeplab_teach.weights.load import fill, load_weights, rename
+from deeplab_teach.weights.download import fetch
+from deeplab_teach.weights.load import fill, load_weights, rename, require_fit
 from deeplab_teach.weights.table import LESSON_WEIGHTS, WEIGHTS, HubFile, WeightFile, weight_file
 
 __all__ = [
@@ -13,5 +13,6 @@ __all__ = [
     "fill",
     "load_weights",
     "rename",
+    "require_fit",
     "weight_file",
 ]

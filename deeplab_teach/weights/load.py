@@ -5,7 +5,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from deeplab_teach.weights.bring import fetch
+from deeplab_teach.weights.download import fetch
 from deeplab_teach.weights.table import WeightFile, weight_file
 
 
@@ -20,7 +20,7 @@ def rename(state: dict, entry: WeightFile) -> dict:
     return renamed
 
 
-def load_weights(model: nn.Module, name: str | None = None, *, download=False) -> nn.Module:
+def load_weights(model: nn.Module, name: str | None = None, *, download: bool = False) -> nn.Module:
     """Fill a model with published weights; every tensor must find its place.
 
     Args:
@@ -44,7 +44,7 @@ def load_weights(model: nn.Module, name: str | None = None, *, download=False) -
         raise ValueError(
             f"the weights of {name!r} have no pyramid: load them into model.backbone, which fills what is below."
         )
-    path = fetch(name) if download else entry.locate()
+    path = fetch(str(name)) if download else entry.locate()
     if path is None:
         places = " and ".join(str(place) for place in entry.places())
         raise FileNotFoundError(
@@ -79,6 +79,14 @@ def _read(path, name) -> dict:
 
 def fill(model: nn.Module, state: dict, what: str) -> None:
     """`load_state_dict`, strict, with an error a person can act on."""
+    require_fit(model, state, what)
+    if any(value.is_meta for value in model.state_dict().values()):
+        raise ValueError("a model on the meta device has no memory for weights: build it without torch.device('meta').")
+    model.load_state_dict(state)
+
+
+def require_fit(model: nn.Module, state: dict, what: str) -> None:
+    """Raise a `ValueError` that says which tensors are missing, left over or of another shape."""
     ours = model.state_dict()
     # Files from before 2018 lack batch norm's counter of batches; PyTorch then leaves it as it is.
     missing = [key for key in ours if key not in state and not key.endswith(".num_batches_tracked")]
@@ -97,6 +105,3 @@ def fill(model: nn.Module, state: dict, what: str) -> None:
         if all(key.startswith("head.") for key in missing + extra) and all(row.startswith("head.") for row in shapes):
             hint = " The backbone fits: to take only its weights, load into model.backbone."
         raise ValueError(f"{what} do not fit this model; {'; '.join(problems)}.{hint}")
-    if any(value.is_meta for value in ours.values()):
-        raise ValueError("a model on the meta device has no memory for weights: build it without torch.device('meta').")
-    model.load_state_dict(state)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from deeplab_teach.files import sha256
+from deeplab_teach.data_files import sha256
 
 _TORCHVISION = "https://download.pytorch.org/models/"
 
@@ -44,7 +44,7 @@ class WeightFile:
             places.append(Path(spec.origin).parent.parent / self.member)
         return places
 
-    def check(self, path: Path, name="") -> Path:
+    def check(self, path: Path, name: str | None = "") -> Path:
         """`path`, if its SHA-256 is the published one; a `ValueError` that says how to get `name` anew otherwise."""
         if not (found := sha256(path)).startswith(self.sha256):
             raise ValueError(
@@ -73,7 +73,7 @@ class HubFile(WeightFile):
         folder = hub_cache() / f"models--{self.repo.replace('/', '--')}" / "snapshots"
         return sorted(folder.glob(f"*/{self.file}")) or [folder]
 
-    def check(self, path: Path, name="") -> Path:
+    def check(self, path: Path, name: str | None = "") -> Path:
         """`path`, if its SHA-256 is the name that the hub's cache gave to what it links to.
 
         Where the cache could make no links (Windows without developer mode) there is no such name, and no check.
@@ -152,7 +152,7 @@ WEIGHTS = {
 LESSON_WEIGHTS = ("mobilenet_v2", "efficientnet_lite0")
 
 
-def weight_file(name: str) -> WeightFile:
+def weight_file(name: str | None) -> WeightFile:
     """The entry of `WEIGHTS`; a `ValueError` lists the names there are."""
     if name not in WEIGHTS:
         raise ValueError(f"there are no published weights called {name!r}; there are: {', '.join(WEIGHTS)}.")

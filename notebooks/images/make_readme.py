@@ -8,10 +8,10 @@ from PIL import Image
 from deeplab_teach import plots
 from deeplab_teach.checkpoint import load_model
 from deeplab_teach.cost import blocks
+from deeplab_teach.data_files import atomic_write
 from deeplab_teach.datasets import EmojiScenes, segmentation_collate
-from deeplab_teach.files import atomic_write
-from deeplab_teach.models import predict_mask
-from deeplab_teach.xray import draw_network
+from deeplab_teach.plots.network import draw_network
+from deeplab_teach.predict import predict_mask
 
 
 def main():

@@ -19,7 +19,7 @@ def by_einsum(model, image):
     with torch.no_grad():
         x = model.backbone.normalize(image)[None]
         features = model.backbone(x)
-        maps = model.head.conv(features[model.head.high])[0]
+        maps = model.head.conv(features[model.head.deep])[0]
         linear = model.head.classifier
         scores = torch.einsum("kc,chw->khw", linear.weight, maps) + linear.bias[:, None, None]
     for part, mode in modes.items():
@@ -37,11 +37,11 @@ normalised by ImageNet's mean
     model.backbone.normalize(image)[None] => ((image - torch.tensor([0.485, 0.456, 0.406])[:, None, None]) /
         torch.tensor([0.229, 0.224, 0.225])[:, None, None])[None]
 You read `c5`
-    [model.head.high] => ['c5']
+    [model.head.deep] => ['c5']
 You read `c5`
-    features[model.head.high] => list(features.values())[-1]
+    features[model.head.deep] => list(features.values())[-1]
 The head's own `conv`
-    model.head.conv(features[model.head.high]) => features[model.head.high]
+    model.head.conv(features[model.head.deep]) => features[model.head.deep]
 The bias of the linear layer
     + linear.bias[:, None, None] =>
 These are raw scores
@@ -49,7 +49,7 @@ These are raw scores
 runs over the places
     scores.softmax(0) => scores.flatten(1).softmax(-1).view_as(scores)
 `squeeze()` removes
-    [model.head.high])[0] => [model.head.high])
+    [model.head.deep])[0] => [model.head.deep])
     scores = torch.einsum("kc,chw->khw", linear.weight, maps) + linear.bias[:, None, None] => scores = F.conv2d(maps,
         linear.weight[..., None, None], linear.bias).squeeze()
 is averaged first in yours
@@ -92,9 +92,9 @@ def returns_sometimes(model, image):
 def asks_the_head_at_each_place(model, image):
     """A copy of the model may be changed at will; the head gets maps of a single place."""
     model = copy.deepcopy(model).eval()
-    features = model.backbone(model.backbone.normalize(image[None]))[model.head.high]
+    features = model.backbone(model.backbone.normalize(image[None]))[model.head.deep]
     rows, columns = map(range, features.shape[-2:])
-    place = lambda i, j: model.head({model.head.high: features[:, :, i : i + 1, j : j + 1]})[0].softmax(dim=0)
+    place = lambda i, j: model.head({model.head.deep: features[:, :, i : i + 1, j : j + 1]})[0].softmax(dim=0)
     return torch.stack([torch.stack([place(i, j) for j in columns], dim=1) for i in rows], dim=1)
 
 

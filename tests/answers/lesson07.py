@@ -22,7 +22,7 @@ from deeplab_teach.models import is_deeplabv3plus as published_rule
 class Steps(DeepLabV3PlusHead):
     def forward(self, features):
         fine = self.low_level_project(features[self.low_level])
-        deep = self.aspp(features[self.high])
+        deep = self.aspp(features[self.deep])
         deep = F.interpolate(deep, size=fine.shape[2:], mode="bilinear", align_corners=False)
         both = torch.cat([deep, fine], dim=1)
         return self.classifier(self.decoder(both))
@@ -43,7 +43,7 @@ the nearest value
 shrink the early map
     deep = F.interpolate(deep, size=fine => fine = F.interpolate(fine, size=deep
 ?
-    deep = self.aspp(features[self.high]) => deep = features[self.high]
+    deep = self.aspp(features[self.deep]) => deep = features[self.deep]
     cat([deep, fine] => cat([self.aspp(deep), fine]
 in the other order
     [deep, fine] => [fine, deep]
@@ -54,7 +54,7 @@ The early map is left out
 as the backbone gives it
     self.low_level_project(features[self.low_level]) => features[self.low_level]
 does not go through ASPP
-    self.aspp(features[self.high]) => features[self.high]
+    self.aspp(features[self.deep]) => features[self.deep]
 `self.decoder`, the two 3x3 convolutions, is left out
     self.decoder(both) => both
 stops before the class scores
@@ -64,29 +64,29 @@ probabilities (softmax)
 ?
     self.classifier(self.decoder(both)) => self.classifier(self.decoder(both)).argmax(dim=1)
 which maps it reads
-    [self.high] => ["c5"]
+    [self.deep] => ["c5"]
     [self.low_level] => ["c2"]
 which maps it reads
-    [self.high] => ["c5"]
+    [self.deep] => ["c5"]
 which maps it reads
     [self.low_level] => ["c2"]
 makes the image's size of it
     self.classifier(self.decoder(both)) => F.interpolate(self.classifier(self.decoder(both)), scale_factor=4)
 no gradient reaches the input
-    self.aspp(features[self.high]) => self.aspp(features[self.high]).detach()
+    self.aspp(features[self.deep]) => self.aspp(features[self.deep]).detach()
 changes its input in place
     both = => features["scores"] = fine\n        both =
 is a tuple of 2
     (self.decoder(both)) => (self.decoder(both)), both
 a number type is written out
     (self.decoder(both)) => (self.decoder(both)).float()
-in Steps.forward, line 3:  deep = self.asp(features[self.high])
+in Steps.forward, line 3:  deep = self.asp(features[self.deep])
     self.aspp( => self.asp(
 ?
     deep = F.interpolate => self.size = getattr(self, "size", fine.shape[2:])\n        deep = F.interpolate
     size=fine.shape[2:] => size=self.size
 running averages of your batch norms
-    both = => self.aspp(features[self.high])\n        both =
+    both = => self.aspp(features[self.deep])\n        both =
 another output each time
     (both) => (F.dropout(both, 0.5, self.training))
 """,
@@ -114,7 +114,7 @@ class NotInherited(nn.Module):
 class InheritsTheTwin(reloaded.DeepLabV3PlusHead):
     def forward(self, maps):
         where = self.low_level_project(maps[self.low_level])
-        what = F.interpolate(self.aspp(maps[self.high]), tuple(where.shape[-2:]), mode="bilinear")
+        what = F.interpolate(self.aspp(maps[self.deep]), tuple(where.shape[-2:]), mode="bilinear")
         return self.classifier(self.decoder(torch.hstack((what, where))))
 
 
@@ -122,7 +122,7 @@ class InheritsTheTwin(reloaded.DeepLabV3PlusHead):
 class InOneGo(DeepLabV3PlusHead):
     def forward(self, features):
         fine = self.low_level_project.forward(features[self.low_level])
-        deep = nn.Upsample(fine.shape[2:], mode="bilinear")(self.aspp(x=features[self.high]))
+        deep = nn.Upsample(fine.shape[2:], mode="bilinear")(self.aspp(x=features[self.deep]))
         both = fine.new_empty(len(fine), deep.shape[1] + fine.shape[1], *fine.shape[2:])
         both[:, : deep.shape[1]], both[:, deep.shape[1] :] = deep, fine
         return self.classifier.forward(self.decoder.forward(both))
@@ -138,7 +138,7 @@ class OwnLayers(DeepLabV3PlusHead):
 
     def forward(self, features):
         early = nn.Sequential(*self.low_level_project)(features[self.low_level])
-        late = F.interpolate(self.aspp(features[self.high]), early.size()[2:], mode="bilinear")
+        late = F.interpolate(self.aspp(features[self.deep]), early.size()[2:], mode="bilinear")
         mixed = self.mix(torch.cat((late, early), 1))
         return torch.einsum("kc,nchw->nkhw", self.last.weight[..., 0, 0], mixed) + self.last.bias[:, None, None]
 

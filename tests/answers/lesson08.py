@@ -11,7 +11,7 @@ from torch.nn.utils import fusion
 from answers import right, slips, wrong
 from deeplab_teach.backbones import AdaptedBackbone
 from deeplab_teach.features import Backbone, FeatureSpec
-from deeplab_teach.models import evaluating
+from deeplab_teach.predict import evaluating
 
 # --------------------------------------------------------------------------------------------------------------- adapt
 

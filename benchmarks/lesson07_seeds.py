@@ -1,0 +1,39 @@
+"""The runs of lesson 07 over several seeds: what a single run before a learner's eyes cannot show.
+
+    python benchmarks/lesson07_seeds.py data/results/lesson07_seeds.json [SEED ...]
+
+Each row is one training run exactly as the lesson makes it, and its mIoU in percent on 96 scenes whose style and
+photographs the training never showed.
+"""
+
+import time
+
+from seeds import HEAD, answers, collect, percent, trained
+
+from deeplab_teach.metrics import trimap_target
+
+# name in the lesson -> (head, from ImageNet weights)
+RUNS = {
+    "DeepLabv3+": ("deeplabv3plus", True),
+    "DeepLabv3+ from scratch": ("deeplabv3plus", False),
+    "DeepLabv3 (no decoder)": ("deeplabv3", True),
+}
+WIDTHS = (1, 2, 4, 8)
+
+
+def one_run(name, seed):
+    head, pretrained = RUNS[name]
+    start = time.perf_counter()
+    model = trained("mobilenet_v2", head, seed, pretrained=pretrained, **HEAD)
+    seconds = time.perf_counter() - start
+    known, held_out = answers(model, "val"), answers(model, "test")
+    return {
+        "known": percent(*known),
+        "held_out": percent(*held_out),
+        "trimap": {w: percent(held_out[0], trimap_target(held_out[1], w)) for w in WIDTHS},
+        "seconds": round(seconds),
+    }
+
+
+if __name__ == "__main__":
+    collect(__doc__, RUNS, one_run)

@@ -1,0 +1,99 @@
+"""The course's own files: where they lie, whether they are whole, and how to write one safely."""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent
+# An installed wheel carries the folder inside the package; a checkout has it beside the package.
+DATA_DIR = _PACKAGE / "data" if (_PACKAGE / "data").is_dir() else _PACKAGE.parent / "data"
+
+
+def sha256(path: str | os.PathLike) -> str:
+    """SHA-256 of a file's bytes, as 64 hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@cache
+def checksums() -> dict[str, str]:
+    """Every file of `data/` with its SHA-256, read from `data/SHA256SUMS`: `{"photos/coffee.jpg": "..."}`."""
+    table = DATA_DIR / "SHA256SUMS"
+    if not table.is_file():
+        raise FileNotFoundError(
+            f"The course's data folder is missing: looked for {table}. Install the package from its repository "
+            "(pip install .), or run the lessons from a checkout."
+        )
+    lines = table.read_text(encoding="utf-8").splitlines()
+    return {name.lstrip("*"): digest for digest, name in (line.split(maxsplit=1) for line in lines if line)}
+
+
+@cache
+def data_path(name: str) -> Path:
+    """Path of one file of `data/`, its SHA-256 checked (once per process).
+
+    Args:
+        name: path below `data/` with forward slashes, for example `"photos/coffee.jpg"`.
+
+    Raises:
+        FileNotFoundError: there is no such file; the message says where it was looked for.
+        ValueError: the file is damaged; the message says how to restore it.
+    """
+    sums = checksums()
+    if name not in sums:
+        folder = name.rsplit("/", 1)[0] + "/" if "/" in name else ""
+        near = sorted(n for n in sums if n.startswith(folder))[:20]
+        raise FileNotFoundError(f"data/ has no file {name!r}. There are, for example: {', '.join(near) or 'none'}.")
+    path = DATA_DIR / name
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"The data file {name!r} is missing: looked for {path}. Restore it with "
+            f"`git checkout -- data/{name}`, or reinstall the package."
+        )
+    if (found := sha256(path)) != sums[name]:
+        raise ValueError(
+            f"The data file {path} is damaged: its SHA-256 is {found[:12]}..., it should be {sums[name][:12]}... . "
+            f"Restore it with `git checkout -- data/{name}`, or reinstall the package."
+        )
+    return path
+
+
+def seed_results(lesson: str) -> list[dict]:
+    """What `benchmarks/lessonNN_seeds.py` recorded: one row for each run with one seed, `{"run", "seed", ...}`."""
+    return json.loads(data_path(f"results/lesson{lesson}_seeds.json").read_text(encoding="utf-8"))
+
+
+def require_writable(path: str | os.PathLike) -> None:
+    """Raise an `OSError` in words unless a file can be written at `path`: to be asked before hours of work."""
+    path = Path(path).expanduser()
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; name a file in it.")
+    try:
+        with atomic_write(path.with_name(f".{path.name}.try")) as temporary:
+            temporary.write_bytes(b"")
+        path.with_name(f".{path.name}.try").unlink()
+    except OSError as error:
+        raise OSError(f"{path} cannot be written ({error.strerror or error}); name another place.") from error
+
+
+@contextmanager
+def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
+    """Give a temporary path beside `path`; move it into place only if the block ends without an error.
+
+    An interrupted run therefore leaves either the whole old file or the whole new one, never half of one.
+    """
+    path = Path(path).expanduser()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    os.close(handle)
+    try:
+        yield Path(name)
+        os.chmod(name, 0o644)  # mkstemp makes files that only their owner can read
+        os.replace(name, path)
+    finally:
+        Path(name).unlink(missing_ok=True)

@@ -1,0 +1,72 @@
+"""One road from whatever a segmentation dataset gives to the tensors that a network is trained and judged on."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from .images import read_image
+
+
+def segmentation_collate(batch: Sequence[tuple]) -> tuple[Tensor, Tensor]:
+    """Items of a segmentation dataset to a batch: pass it as a DataLoader's `collate_fn`.
+
+    Args:
+        batch: a list of `(image, target)`. An image is a tensor (3, H, W), bytes or floats in 0..1, or whatever
+            `read_image` takes. A target is a mask of class numbers, (H, W), as tensor, array or palette image, or a
+            dict that has one as `"semantic"`, as `EmojiScenes` gives it.
+
+    Returns:
+        Images float32 (N, 3, H, W) in 0..1, masks int64 (N, H, W).
+
+    Raises:
+        ValueError: an item of another kind, a mask of another size than its image, or images of several sizes.
+    """
+    images = [_image(image) for image, _ in batch]
+    masks = [_mask(target) for _, target in batch]
+    for image, mask in zip(images, masks, strict=True):
+        if image.shape[-2:] != mask.shape:
+            raise ValueError(f"an image of {_size(image)} has a mask of {_size(mask)}: they must be of one size.")
+    sizes = sorted({_size(image) for image in images})
+    if len(sizes) > 1:
+        raise ValueError(
+            f"the images of a batch differ in size ({', '.join(sizes)}): give the dataset a transform that makes them "
+            "alike, such as torchvision's v2.RandomCrop or v2.Resize."
+        )
+    return torch.stack(images), torch.stack(masks)
+
+
+def _image(image) -> Tensor:
+    if not isinstance(image, Tensor):
+        image = read_image(image)
+    image = image.as_subclass(Tensor)
+    if image.is_floating_point():
+        return image.float()  # transforms may have converted it already
+    if image.dtype == torch.bool:
+        return image.float()
+    return image.float() / torch.iinfo(image.dtype).max
+
+
+def _mask(target) -> Tensor:
+    if isinstance(target, dict):
+        if "semantic" not in target:
+            raise ValueError(f"a target needs the key 'semantic', a mask (H, W); it has {', '.join(map(str, target))}.")
+        target = target["semantic"]
+    if isinstance(target, Image.Image | np.ndarray):
+        target = torch.from_numpy(np.array(target))
+    if not isinstance(target, Tensor):
+        raise ValueError(f"a mask must be a tensor, an array or an image, got {type(target).__name__}.")
+    mask = target.as_subclass(Tensor)
+    mask = mask[0] if mask.dim() == 3 and len(mask) == 1 else mask
+    if mask.dim() != 2 or mask.is_floating_point():
+        raise ValueError(
+            f"a mask must be (H, W) whole numbers, one class for each pixel, got {tuple(mask.shape)} {mask.dtype}: "
+            "was a picture of colours read in place of class numbers?"
+        )
+    return mask.long()
+
+
+def _size(tensor) -> str:
+    return " x ".join(map(str, tensor.shape[-2:]))

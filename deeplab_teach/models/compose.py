@@ -1,0 +1,62 @@
+"""Models: a backbone and a head, one behind the other."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from deeplab_teach.features import Backbone, SequenceBackbone
+
+
+class _Composed(nn.Module):
+    """What every model is made of. `num_classes` is the head's."""
+
+    def __init__(self, backbone: Backbone | SequenceBackbone, head: nn.Module):
+        super().__init__()
+        self.backbone = backbone
+        self.head = head
+
+    @property
+    def num_classes(self) -> int:
+        num_classes: int = self.head.num_classes
+        return num_classes
+
+
+class ImageClassifier(_Composed):
+    """A backbone and a classification head: one label per image.
+
+    `forward(x: (N, 3, H, W)) -> (N, num_classes)` raw scores.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.backbone(x))
+
+
+class SegmentationModel(_Composed):
+    """A backbone and a dense head: one label per pixel.
+
+    `forward(x: (N, 3, H, W)) -> (N, num_classes, H, W)` raw scores: the head's coarse map, resized to the input.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits = self.head(self.backbone(x))  # (N, num_classes, H/stride, W/stride)
+        # To the input's size, never by a factor: 97 pixels at stride 4 make 25 rows, and 25 * 4 is not 97.
+        return F.interpolate(logits, size=x.shape[-2:], mode="bilinear", align_corners=False)
+
+
+class Detector(_Composed):
+    """A pyramid and a detection head: boxes, each with its class.
+
+    `forward(x: (N, 3, H, W))` gives the head's raw answers at each place of each map (see `FCOSHead`);
+    `deeplab_teach.losses.fcos_loss` trains on them, `deeplab_teach.predict.predict_boxes` reads them.
+    """
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        return self.head(self.backbone(x))
+
+
+def require_kind(model: nn.Module, wanted: type[nn.Module]) -> None:
+    """Raise a `ValueError` if a model is known to answer something else than one of type `wanted`."""
+    kinds = (ImageClassifier, SegmentationModel, Detector)
+    if hasattr(model, "roi_heads") or (isinstance(model, kinds) and not isinstance(model, wanted)):
+        raise ValueError(
+            f"this needs one of type {wanted.__name__} (a backbone with such a head), got a {type(model).__name__}."
+        )

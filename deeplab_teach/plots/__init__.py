@@ -1,0 +1,60 @@
+"""Every figure of the course: a `draw_...` function takes data and gives a figure, `show` puts it into a lesson.
+
+| file | draws |
+|---|---|
+| `style` | nothing by itself: the palette, an empty figure, a legend of classes, `show` |
+| `pictures` | images with labels, guesses, feature maps, masks, errors |
+| `overlays` | a map of scores laid over its photograph |
+| `charts` | bars of costs, curves, points that stand for models |
+| `convolutions` | which places a convolution reads, along a row and on a map |
+| `network` | the X-ray of a model: its feature maps to scale, backbone, neck and head in their colours |
+"""
+
+from deeplab_teach.plots.charts import draw_bars, draw_costs, draw_lines, draw_points
+from deeplab_teach.plots.convolutions import draw_conv, draw_kernel, weights_that_read
+from deeplab_teach.plots.network import draw_network
+from deeplab_teach.plots.overlays import draw_found, draw_heat, upsample
+from deeplab_teach.plots.pictures import draw_errors, draw_features, draw_guesses, draw_labelled, draw_masks
+from deeplab_teach.plots.style import (
+    COLORS,
+    STYLE,
+    class_legend,
+    color_mask,
+    encode,
+    hide_axes,
+    ink,
+    new_figure,
+    set_title,
+    show,
+    to_image,
+)
+
+__all__ = [
+    "COLORS",
+    "STYLE",
+    "class_legend",
+    "color_mask",
+    "draw_bars",
+    "draw_conv",
+    "draw_costs",
+    "draw_errors",
+    "draw_features",
+    "draw_found",
+    "draw_guesses",
+    "draw_heat",
+    "draw_kernel",
+    "draw_labelled",
+    "draw_lines",
+    "draw_masks",
+    "draw_network",
+    "draw_points",
+    "encode",
+    "hide_axes",
+    "ink",
+    "new_figure",
+    "set_title",
+    "show",
+    "to_image",
+    "upsample",
+    "weights_that_read",
+]

@@ -1,0 +1,110 @@
+"""Images, and beside or under them what a network makes of them: labels, feature maps, masks, errors."""
+
+import textwrap
+from collections.abc import Sequence
+
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from deeplab_teach.plots.style import (
+    COLORS,
+    class_legend,
+    color_mask,
+    hide_axes,
+    new_figure,
+    own_style,
+    set_title,
+    to_image,
+)
+
+
+@own_style
+def draw_masks(images: Sequence[Tensor], rows: dict[str, list], classes: Sequence[str], title: str) -> Figure:
+    """Images above, and under each one mask per row: `rows = {"truth": [...], "prediction": [...]}`."""
+    count = len(images)
+    fig, axes = new_figure(1.75 * count + 0.6, 1.75 * (1 + len(rows)) + 0.7, 1 + len(rows), count)
+    labels = set()
+    for i, image in enumerate(images):
+        axes[i].imshow(to_image(image))
+        for j, masks in enumerate(rows.values(), start=1):
+            axes[j * count + i].imshow(to_image(color_mask(masks[i], classes)), interpolation="nearest")
+            labels |= set(masks[i].unique().tolist()) - {255}
+    for ax, name in zip(axes[::count], ("image", *rows), strict=True):
+        ax.set_ylabel(name)
+    hide_axes(axes)
+    class_legend(fig, labels, classes)
+    set_title(fig, title)
+    return fig
+
+
+@own_style
+def draw_labelled(images: Sequence[Tensor], labels: list[str], title: str) -> Figure:
+    """Images in a row, each with what a classifier says of it underneath."""
+    fig, axes = new_figure(2.6 * len(images), 4.0, 1, len(images))
+    for ax, image, label in zip(axes, images, labels, strict=True):
+        ax.imshow(to_image(image))
+        ax.set_xlabel(label)
+    hide_axes(axes)
+    set_title(fig, title)
+    return fig
+
+
+@own_style
+def draw_guesses(image: Tensor, guesses: dict[str, list[tuple[str, float]]], title: str) -> Figure:
+    """An image, and beside it what each classifier takes it for: `guesses = {"resnet18": [("cat", 0.7), ...]}`."""
+    fig, axes = new_figure(2.8 * (1 + len(guesses)), 2.5, 1, 1 + len(guesses))
+    axes[0].imshow(to_image(image))
+    axes[0].set(xticks=[], yticks=[])
+    for ax, (name, rows) in zip(axes[1:], guesses.items(), strict=True):
+        ax.barh(range(len(rows)), [100 * p for _, p in rows], color=COLORS["input"])
+        ax.set_yticks(range(len(rows)), [textwrap.shorten(label, 20, placeholder="...") for label, _ in rows])
+        ax.invert_yaxis()
+        ax.set(xlim=(0, 100), xlabel="probability, %", title=name)
+    set_title(fig, title)
+    return fig
+
+
+@own_style
+def draw_features(image: Tensor, features: dict[str, Tensor], title: str) -> Figure:
+    """How strongly each stage answers at each place (mean of |value| over channels), at its own resolution."""
+    fig, axes = new_figure(max(1.9 * (1 + len(features)), 7.0), 2.9, 1, 1 + len(features))
+    size = 10 if len(features) < 5 else 8.5
+    axes[0].imshow(to_image(image))
+    axes[0].set_title(f"image\n{image.shape[-2]} x {image.shape[-1]}", color=COLORS["input"], fontsize=size)
+    for ax, (key, value) in zip(axes[1:], features.items(), strict=True):
+        drawn = ax.imshow(value[0].detach().abs().mean(dim=0).cpu().numpy(), cmap="magma", interpolation="nearest")
+        channels, rows, columns = value.shape[1:]
+        text = f"{key}\n{channels} channel{'s' * (channels != 1)}, {rows} x {columns}"
+        ax.set_title(text, color=COLORS["backbone"], fontsize=size)
+        fig.colorbar(drawn, ax=ax, orientation="horizontal", shrink=0.8, aspect=15)
+    for ax in axes:
+        ax.set(xticks=[], yticks=[])
+    set_title(fig, title)
+    return fig
+
+
+@own_style
+def draw_errors(
+    image: Tensor, truth: Tensor, predictions: dict, band: Tensor, classes: Sequence[str], title: str
+) -> Figure:
+    """What each model gets wrong, marked in vermilion; outside `band` (bool, `(H, W)`) the picture is dimmed."""
+    fig, axes = new_figure(2.3 * (2 + len(predictions)), 3.4, 1, 2 + len(predictions))
+    axes[0].imshow(to_image(image))
+    axes[0].set_title("image")
+    axes[1].imshow(to_image(color_mask(truth, classes)), interpolation="nearest")
+    axes[1].set_title("truth")
+    error = torch.tensor([int(COLORS["error"][i : i + 2], 16) for i in (1, 3, 5)], dtype=torch.uint8)
+    for ax, (name, mask) in zip(axes[2:], predictions.items(), strict=True):
+        picture = color_mask(mask, classes)
+        wrong = (mask != truth) & band
+        picture = torch.where(band, picture, picture // 4 + 176)
+        picture = torch.where(wrong, error[:, None, None], picture)
+        ax.imshow(to_image(picture), interpolation="nearest")
+        ax.set_title(f"{name}\n{100 * wrong.sum() / band.sum().clamp(min=1):.0f} % of the band wrong")
+    for ax in axes:
+        ax.set(xticks=[], yticks=[])
+    labels = set(truth.unique().tolist()).union(*(set(mask.unique().tolist()) for mask in predictions.values()))
+    class_legend(fig, labels - {255}, classes)
+    set_title(fig, title)
+    return fig

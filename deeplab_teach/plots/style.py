@@ -1,0 +1,107 @@
+"""One palette and one look for every figure, and how a figure gets into a lesson."""
+
+import base64
+import functools
+import io
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from torch import Tensor
+
+from deeplab_teach.datasets import class_colors
+
+# Okabe and Ito's colours, safe for colour-blind eyes: one per role, the same everywhere in the course.
+COLORS = {"backbone": "#0072B2", "neck": "#009E73", "head": "#E69F00", "error": "#D55E00", "input": "#8A8A8A"}
+STYLE = {
+    "figure.facecolor": "white",  # a white card, legible in a dark theme too
+    "figure.dpi": 110,
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
+
+
+def own_style(draw: Callable) -> Callable:
+    """A drawing function in matplotlib's defaults and `STYLE`, whatever style a notebook has chosen.
+
+    In `dark_background`, for example, titles would be white on the white card.
+    """
+
+    @functools.wraps(draw)
+    def drawn(*args, **kwargs):
+        with plt.style.context(["default", STYLE]):
+            return draw(*args, **kwargs)
+
+    return drawn
+
+
+@own_style
+def new_figure(
+    width: float = 8.0, height: float = 3.0, rows: int = 1, columns: int = 1, **options
+) -> tuple[Figure, list]:
+    """An empty figure in the course's style and the flat list of its axes. It is not shown until `show`."""
+    fig, axes = plt.subplots(rows, columns, figsize=(width, height), squeeze=False, layout="constrained", **options)
+    plt.close(fig)  # so that a notebook does not show it a second time
+    return fig, list(axes.flat)
+
+
+@own_style
+def encode(fig: Figure, *, photo: bool = False) -> tuple[str, bytes]:
+    """A figure as `(MIME type, bytes)`: JPEG where photographs fill it, PNG for diagrams."""
+    kind, options = ("jpeg", {"pil_kwargs": {"quality": 80}}) if photo else ("png", {})
+    buffer = io.BytesIO()
+    fig.savefig(buffer, format=kind, facecolor="white", **options)
+    return f"image/{kind}", buffer.getvalue()
+
+
+def show(fig: Figure, alt: str, *, photo: bool = False) -> None:
+    """Show a figure in a notebook with a caption, which also stands in the output as alternative text."""
+    from IPython.display import Markdown, display
+
+    kind, data = encode(fig, photo=photo)
+    content = {kind: base64.b64encode(data).decode(), "text/plain": alt}
+    display(content, metadata={kind: {"alt": alt}}, raw=True)
+    display(Markdown(f"*{alt}*"))
+
+
+def to_image(x: Tensor) -> np.ndarray:
+    """An image tensor `(3, H, W)`, bytes or floats in 0..1, as matplotlib wants it: `(H, W, 3)`."""
+    return x.detach().as_subclass(torch.Tensor).permute(1, 2, 0).cpu().numpy()
+
+
+def color_mask(mask: Tensor, classes: Sequence[str]) -> Tensor:
+    """Labels `(H, W)` -> `(3, H, W)` uint8 in PASCAL VOC's colours; 255 (ignored) is white."""
+    palette = torch.full((256, 3), 255, dtype=torch.uint8)
+    palette[: len(classes)] = torch.as_tensor(class_colors(classes))
+    return palette[mask.long().cpu()].permute(2, 0, 1)
+
+
+def ink(color: str) -> str:
+    """A role's colour, dark enough to read as text on white."""
+    return {COLORS["head"]: "#8F6200"}.get(color, color)
+
+
+def class_legend(fig: Figure, labels: Iterable[int], classes: Sequence[str]) -> None:
+    """Name the classes that occur in words: colours alone are not enough."""
+    colors = torch.as_tensor(class_colors(classes)) / 255
+    handles = [Patch(facecolor=colors[i].tolist(), edgecolor="#444444", label=classes[i]) for i in sorted(labels)]
+    columns = max(1, min(8, len(handles), int(fig.get_figwidth() / 1.2)))
+    fig.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False)
+
+
+def set_title(fig: Figure, title: str) -> None:
+    """The figure's title, on as many lines as its width asks for."""
+    fig.suptitle(textwrap.fill(title, int(10 * fig.get_figwidth())))
+
+
+def hide_axes(axes: Iterable) -> None:
+    """No ticks and no frame, for pictures; labels stay."""
+    for ax in axes:
+        ax.set(xticks=[], yticks=[])
+        ax.spines[:].set_visible(False)
