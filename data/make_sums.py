@@ -6,7 +6,7 @@ scripts, README.md and SHA256SUMS. `sha256sum -c SHA256SUMS`, run inside `data/`
 
 from pathlib import Path
 
-from deeplab_teach.files import sha256
+from deeplab_teach.data_files import sha256
 
 HERE = Path(__file__).resolve().parent
 

@@ -9,7 +9,6 @@ All that `dir(dt)` lists can be used so: nothing is loaded before it is asked fo
 `deeplab_teach.models` is the only place where the two meet. The lessons in `notebooks/` build each by hand.
 """
 
-import difflib
 import importlib
 
 __version__ = "0.1.0"
@@ -65,6 +64,8 @@ def __getattr__(name):
     if name in _HOME:
         value = globals()[name] = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
         return value
+    import difflib  # only here, so that importing the package needs next to nothing
+
     near = difflib.get_close_matches(name, __all__, n=2, cutoff=0.6)
     hint = f"did you mean {' or '.join(near)}?" if near else "dir(deeplab_teach) lists what it has."
     raise AttributeError(f"deeplab_teach has no {name!r}; {hint}")

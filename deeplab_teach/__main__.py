@@ -1,7 +1,13 @@
 """The command line: `python -m deeplab_teach doctor | get-weights | train | evaluate | predict | papers`."""
 
-import argparse
+import os
 import sys
+
+if __name__ == "__main__":
+    # `python -m` looks for modules in the current folder first: a `random.py` of yours there would pass for Python's.
+    sys.path[:] = [folder for folder in sys.path if folder not in ("", os.getcwd())]
+
+import argparse
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path

@@ -33,7 +33,7 @@ from deeplab_teach.explore.costs import kinds
 from deeplab_teach.heads import HEADS
 from deeplab_teach.metrics import trimap_band
 from deeplab_teach.models import build_model
-from deeplab_teach.plots.overlays import UPSAMPLINGS
+from deeplab_teach.plots.heat import UPSAMPLINGS
 
 
 @pytest.fixture(autouse=True)

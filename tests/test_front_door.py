@@ -1,5 +1,7 @@
 """The package from Python, without the lessons: names that load when they are asked for, and the README's example."""
 
+import ast
+import importlib
 import re
 import subprocess
 import sys
@@ -80,3 +82,18 @@ def test_the_lines_of_the_readme(capsys):
     assert names["mask"].shape == (1, *truth.shape)
     assert (names["mask"][0] == truth.as_subclass(torch.Tensor)).float().mean() > 0.7
     assert type(names["model"].head) is type(names["swapped"].head)
+
+
+SCRIPTS = sorted(
+    path for folder in ("data", "benchmarks", "tools", "notebooks/images") for path in (ROOT / folder).glob("*.py")
+)
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
+def test_scripts_import_what_there_is(path):
+    """Nobody runs them in a test, so a name that has moved would be found by the next maintainer."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "deeplab_teach":
+            module = importlib.import_module(node.module)
+            missing = [alias.name for alias in node.names if not hasattr(module, alias.name)]
+            assert not missing, f"{node.module} has no {missing}"

@@ -23,8 +23,8 @@ from deeplab_teach.datasets import LESSON_CLASSES, EmojiScenes
 from deeplab_teach.metrics import trimap_band
 from deeplab_teach.models import build_model
 from deeplab_teach.plots.convolutions import draw_conv, draw_kernel
+from deeplab_teach.plots.heat import UPSAMPLINGS
 from deeplab_teach.plots.network import draw_network
-from deeplab_teach.plots.overlays import UPSAMPLINGS
 
 # The palette as its authors give it (Okabe and Ito 2008), without black and white.
 OKABE_ITO = {"#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7"}

@@ -457,15 +457,15 @@ def test_a_terminal_that_cannot_write_a_name(tmp_path):
     assert b"????.mask.png" in done.stdout and (tmp_path / "фото.mask.png").is_file()
 
 
-def test_the_doctor_sees_files_that_hide_modules(tmp_path, monkeypatch, capsys):
+def test_the_doctor_sees_files_that_hide_modules(tmp_path):
     assert list(shadowing(tmp_path)) == []
     for name in ("random.py", "copy.py", "torch.py", "mine.py"):
         (tmp_path / name).write_text("")
     hidden = [text for _, text, _ in shadowing(tmp_path)]
     assert ["hides the module `copy`" in hidden[0], len(hidden)] == [True, 3]
-    monkeypatch.chdir(tmp_path)
-    assert cli.main(["doctor"]) == 1
-    assert "random.py hides the module `random`" in capsys.readouterr().out
+    command = [sys.executable, "-m", "deeplab_teach", "doctor"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 1 and "random.py hides the module `random`" in done.stdout, done.stderr
 
 
 def test_an_upload_that_is_no_image_is_told_as_such():

@@ -9,7 +9,7 @@ from torchvision.transforms.v2 import functional as T
 
 from deeplab_teach.datasets import photo
 from deeplab_teach.explore.shell import label, play
-from deeplab_teach.plots.overlays import UPSAMPLINGS, draw_found, upsample
+from deeplab_teach.plots.heat import UPSAMPLINGS, draw_found, upsample
 from deeplab_teach.predict import predict_places
 
 SHORT_SIDE = 320  # pixels: of the photographs that are asked about

@@ -24,7 +24,7 @@ def view_swap(
         model = build_model(backbone, head, classes, output_stride=possible)
     size = (image_side, image_side)
     cost, boxes = count(model, size), blocks(model, size)
-    skip = (model.head.low_level, "low_level_project", "decoder") if hasattr(model.head, "low_level") else None
+    skip = (model.head.low_level, "low_level_project", "decoder") if hasattr(model.head, "low_level_project") else None
     fig = draw_network(boxes, size, f"{backbone} under {head}", skip=skip)
     body = model.backbone.backbone if isinstance(model.backbone, Pyramid) else model.backbone
     last = list(body.feature_specs.values())[-1]

@@ -3,8 +3,9 @@
 | file | draws |
 |---|---|
 | `style` | nothing by itself: the palette, an empty figure, a legend of classes, `show` |
-| `pictures` | images with labels, guesses, feature maps, masks, errors |
-| `overlays` | a map of scores laid over its photograph |
+| `images` | images with labels, guesses, feature maps |
+| `masks` | masks under their images, beside the truth; errors near outlines |
+| `heat` | a map of scores laid over its photograph |
 | `charts` | bars of costs, curves, points that stand for models |
 | `convolutions` | which places a convolution reads, along a row and on a map |
 | `network` | the X-ray of a model: its feature maps to scale, backbone, neck and head in their colours |
@@ -12,9 +13,10 @@
 
 from deeplab_teach.plots.charts import draw_bars, draw_costs, draw_lines, draw_points
 from deeplab_teach.plots.convolutions import draw_conv, draw_kernel, weights_that_read
+from deeplab_teach.plots.heat import draw_found, draw_heat, upsample
+from deeplab_teach.plots.images import draw_features, draw_guesses, draw_labelled
+from deeplab_teach.plots.masks import draw_errors, draw_masks
 from deeplab_teach.plots.network import draw_network
-from deeplab_teach.plots.overlays import draw_found, draw_heat, upsample
-from deeplab_teach.plots.pictures import draw_errors, draw_features, draw_guesses, draw_labelled, draw_masks
 from deeplab_teach.plots.style import (
     COLORS,
     STYLE,
