@@ -84,6 +84,7 @@ def train(
     """
     _require_trainable(model, train_set, epochs, batch_size)
     if run:
+        run = Path(run).expanduser()
         require_writable(run)
     device = pick_device(device)
     model.to(device, memory_format=torch.channels_last)  # the layout that CPU and GPU convolve fastest

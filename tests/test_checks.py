@@ -158,6 +158,7 @@ def test_each_mistake_gets_its_own_sentence_and_no_other(lesson, mistake):
             made.__module__ = "an answer"
             told.append(exercise.judge(made).message)
     assert said(mistake.sentence, told), told
+    assert not said("NameError", told), "an edit uses a name that the reference's file does not have"
 
 
 def constants(node):

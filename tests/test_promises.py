@@ -381,6 +381,8 @@ def test_a_home_folder_by_its_sign(tmp_path, monkeypatch):
     save_model("~/model.safetensors", build_model(**RECIPE["model"]), RECIPE)
     assert (tmp_path / "model.safetensors").is_file()
     load_model("~/model.safetensors")
+    run(small(), run="~/model.run")
+    assert (tmp_path / "model.run").is_file()
 
 
 # ------------------------------------------------------------------------------------------------- own classes

@@ -57,7 +57,7 @@ You run the model, or a part of it, in training mode: its batch norms measure th
 The image is not normalised: the backbone wants it on the scale that it was trained on.
     prepared(model, image[None]) => image[None]
 The image is normalised by ImageNet's mean and spread. Each backbone knows its own: `normalize`.
-    prepared(model, image[None]) => Backbone().normalize(image[None])
+    prepared(model, image[None]) => type(model.backbone).normalize(type(model.backbone), image[None])
 You read `c5`, the deepest map, whatever the head reads; `head.deep` names its map.
     [model.head.deep] => ['c5']
 The head's own `conv`, which widens the map before the average, is left out.
