@@ -49,6 +49,17 @@ EQUAL: dict[str, dict[str, str]] = {
         "isinstance(module, nn.Conv2d)": "how weights begin; a check gives them values of its own",
         "inplace=True": "the same values",
     },
+    "tiny_head": {
+        "task = ": "what a head declares; the exercise's has no such thing",
+        "require_num_classes(": "an impossible number of classes is not asked about",
+        "self.num_classes = ": "what a head declares; the exercise's has no such thing",
+    },
+    "separable_conv": {"_require_odd(": "the exercise's kernel is 3x3"},
+    "pixel_loss": {
+        "(target == ignore_index).all()": "a batch of ignored pixels alone is not asked about",
+        "logits.sum()": "a batch of ignored pixels alone is not asked about",
+    },
+    "confusion_matrix": {"ignore_index is None": "the exercise always has an ignored label"},
     "multiply_adds": {
         "ConvTranspose2d": "transposed convolutions are not asked about",
         "torch.Size(input_shape).numel()": "transposed convolutions are not asked about",
@@ -85,6 +96,7 @@ EQUAL: dict[str, dict[str, str]] = {
         "mean": "the colours of other weights are not asked for",
         "std": "the colours of other weights are not asked for",
         "self.keys": "a body that gives a list is not asked for",
+        "shapes = ": "the words of an error",
         "blank = torch.zeros(": "how many blank images there are changes no map's rows or channels",
         "shape[-2]": "the blank image is square",
     },
