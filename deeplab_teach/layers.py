@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 
-from torch import nn
+from torch import Tensor, nn
 
 OUTPUT_STRIDES = (8, 16, 32)
 
@@ -179,3 +179,13 @@ def running_strides(plan: Iterable[tuple[int, int, int]]) -> list[int]:
         reached *= stride
         result.append(reached)
     return result
+
+
+def run_with_taps(modules: Iterable[nn.Module], x: Tensor, taps: dict[int, str]) -> dict[str, Tensor]:
+    """Run modules one after the other, and give what comes out of some of them: `taps = {number of a module: key}`."""
+    features = {}
+    for i, module in enumerate(modules):
+        x = module(x)
+        if i in taps:
+            features[taps[i]] = x
+    return features

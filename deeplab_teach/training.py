@@ -98,8 +98,8 @@ def train(
         optimizer, max_lr=[lr_backbone, lr_head], total_steps=max(epochs * steps, 2)
     )
     settings = {"epochs": epochs, "steps": steps, "batch_size": batch_size, "seed": seed}
-    settings |= {"num_classes": model.num_classes}
-    settings |= {"lr_backbone": lr_backbone, "lr_head": lr_head, "weight_decay": weight_decay}
+    settings |= {"num_classes": model.num_classes, "lr_backbone": lr_backbone, "lr_head": lr_head}
+    settings |= {"weight_decay": weight_decay}
     history = _resume(run, model, optimizer, schedule, settings) if run and Path(run).is_file() else []
     with tqdm(total=epochs * steps, initial=len(history) * steps, disable=not progress, unit="step") as bar:
         for epoch in range(len(history), epochs):

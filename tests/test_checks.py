@@ -5,6 +5,7 @@ The answers lie in `tests/answers/`, a file a lesson; `make mutants-checks` judg
 
 import ast
 import contextlib
+import functools
 import importlib
 import inspect
 import json
@@ -49,6 +50,7 @@ def forget():
         exercise.state, exercise.wrong_tries, exercise.hints_shown = NOT_ATTEMPTED, 0, 0
 
 
+@functools.cache
 def cell_of(name):
     """The source of an exercise's cell in the lessons, without the call of its check."""
     cells = [

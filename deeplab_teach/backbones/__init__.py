@@ -36,18 +36,9 @@ IMAGE_BACKBONES = {
 }
 SEQUENCE_BACKBONES = {"text_encoder": text_encoder}
 BACKBONES = {**IMAGE_BACKBONES, **SEQUENCE_BACKBONES}
+VGGS = ("vgg11", "vgg11_bn", "vgg13", "vgg16", "vgg16_bn", "vgg19")
 # The one output stride of each backbone that cannot dilate; every other backbone takes 8, 16 and 32.
-FIXED_STRIDES = {
-    "vgg11": 32,
-    "vgg11_bn": 32,
-    "vgg13": 32,
-    "vgg16": 32,
-    "vgg16_bn": 32,
-    "vgg19": 32,
-    "alexnet": 32,
-    "vit_small": 16,
-    "text_encoder": 1,
-}
+FIXED_STRIDES = {**dict.fromkeys(VGGS, 32), "alexnet": 32, "vit_small": 16, "text_encoder": 1}
 
 __all__ = [
     "BACKBONES",
@@ -55,6 +46,7 @@ __all__ = [
     "IMAGE_BACKBONES",
     "SEQUENCE_BACKBONES",
     "VGG",
+    "VGGS",
     "AdaptedBackbone",
     "AlexNet",
     "EfficientNetLite",

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from deeplab_teach.features import Backbone, FeatureSpec
-from deeplab_teach.layers import require_output_stride
+from deeplab_teach.layers import require_output_stride, run_with_taps
 
 # Module of `features` -> the map it gives: the three pools.
 TAPS = {2: "c3", 5: "c4", 12: "c5"}
@@ -46,12 +46,7 @@ class AlexNet(Backbone):
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         self.check_image(x)
-        features = {}
-        for i, module in enumerate(self.features):
-            x = module(x)
-            if i in TAPS:
-                features[TAPS[i]] = x
-        return features
+        return run_with_taps(self.features, x, TAPS)
 
 
 def alexnet(*, output_stride: int = 32) -> AlexNet:

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deeplab_teach.features import Backbone, FeatureSpec
-from deeplab_teach.layers import plan_strides, running_strides
+from deeplab_teach.layers import plan_strides, run_with_taps, running_strides
 
 # Table 1 of the paper, without the first and the last row (stem and head).
 TABLE = (
@@ -128,12 +128,7 @@ class EfficientNetLite(Backbone):
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         self.check_image(x)
         x = self.relu(self._bn0(self._conv_stem(x)))  # (N, 32, H/2, W/2)
-        features = {}
-        for i, block in enumerate(self._blocks):
-            x = block(x)
-            if i in TAPS:
-                features[TAPS[i]] = x
-        return features
+        return run_with_taps(self._blocks, x, TAPS)
 
 
 def efficientnet_lite0(*, output_stride: int = 32) -> EfficientNetLite:

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from deeplab_teach.features import Backbone, FeatureSpec
-from deeplab_teach.layers import dilated_kernel, plan_strides, running_strides
+from deeplab_teach.layers import dilated_kernel, plan_strides, run_with_taps, running_strides
 
 # Table 2 of the paper. The 320 -> 1280 convolution that follows belongs to the classification head.
 TABLE = (
@@ -103,12 +103,7 @@ class MobileNetV2(Backbone):
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         self.check_image(x)
-        features = {}
-        for i, module in enumerate(self.features):
-            x = module(x)
-            if i in TAPS:
-                features[TAPS[i]] = x
-        return features
+        return run_with_taps(self.features, x, TAPS)
 
 
 def mobilenet_v2(*, width_mult: float = 1.0, output_stride: int = 32) -> MobileNetV2:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from deeplab_teach.features import Backbone, FeatureSpec
-from deeplab_teach.layers import require_output_stride
+from deeplab_teach.layers import require_output_stride, run_with_taps
 
 # Table 1 of the paper: how many 3x3 convolutions each of the five stages has.
 DEPTHS = {
@@ -64,12 +64,7 @@ class VGG(Backbone):
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         self.check_image(x)
-        features = {}
-        for i, module in enumerate(self.features):
-            x = module(x)
-            if i in self.taps:
-                features[self.taps[i]] = x
-        return features
+        return run_with_taps(self.features, x, self.taps)
 
 
 def vgg11(*, output_stride: int = 32) -> VGG:

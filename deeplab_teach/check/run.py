@@ -84,8 +84,8 @@ def attempt(call: str, function: Callable, *args, **kwargs) -> object:
         raise
     except OwnReference:
         pass
-    except SystemExit:
-        raise Wrong("Your code ends the program (`exit`, `quit`, `sys.exit`). A function ends by `return`.") from None
+    except SystemExit as error:
+        raise escaped(error) from None
     except NotImplementedError as error:
         if _raised_by_hand(error):
             raise NotAttempted("it raises NotImplementedError") from None

@@ -4,7 +4,7 @@ import inspect
 
 from torch import nn
 
-from deeplab_teach.backbones import BACKBONES, FIXED_STRIDES
+from deeplab_teach.backbones import BACKBONES, FIXED_STRIDES, VGGS
 from deeplab_teach.features import Backbone, SequenceBackbone, require_num_classes
 from deeplab_teach.heads import HEADS, DeepLabV3PlusHead
 from deeplab_teach.models.compose import Detector, ImageClassifier, SegmentationModel
@@ -75,7 +75,7 @@ _IMAGENET_HEADS = {
     "mobilenet_v2": {"hidden_channels": 1280, "dropout": 0.2},
     "efficientnet_lite0": {"hidden_channels": 1280, "dropout": 0.2, "bn_eps": 1e-3},
     "alexnet": {"head": "fully_connected", "grid": 6, "dropout_first": True},
-    **dict.fromkeys(("vgg11", "vgg11_bn", "vgg13", "vgg16", "vgg16_bn", "vgg19"), {"head": "fully_connected"}),
+    **dict.fromkeys(VGGS, {"head": "fully_connected"}),
 }
 
 

@@ -12,7 +12,7 @@ from deeplab_teach.papers.tables import SCALES
 from deeplab_teach.predict import evaluating, prepared
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def predict_multi_scale(
     model: SegmentationModel, images: Tensor, *, scales: Sequence[float] = SCALES, flip: bool = True
 ) -> Tensor:

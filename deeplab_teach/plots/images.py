@@ -6,14 +6,7 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from deeplab_teach.plots.style import (
-    COLORS,
-    hide_axes,
-    new_figure,
-    own_style,
-    set_title,
-    to_image,
-)
+from deeplab_teach.plots.style import COLORS, hide_axes, new_figure, own_style, set_title, to_image
 
 
 @own_style

@@ -79,14 +79,17 @@ def _read(path, name) -> dict:
 
 def fill(model: nn.Module, state: dict, what: str) -> None:
     """`load_state_dict`, strict, with an error a person can act on."""
-    require_fit(model, state, what)
+    require_fit(model, state, what, " The backbone fits: to take only its weights, load into model.backbone.")
     if any(value.is_meta for value in model.state_dict().values()):
         raise ValueError("a model on the meta device has no memory for weights: build it without torch.device('meta').")
     model.load_state_dict(state)
 
 
-def require_fit(model: nn.Module, state: dict, what: str) -> None:
-    """Raise a `ValueError` that says which tensors are missing, left over or of another shape."""
+def require_fit(model: nn.Module, state: dict, what: str, hint: str = "") -> None:
+    """Raise a `ValueError` that says which tensors are missing, left over or of another shape.
+
+    hint: ends it where the difference lies in the head alone.
+    """
     ours = model.state_dict()
     # Files from before 2018 lack batch norm's counter of batches; PyTorch then leaves it as it is.
     missing = [key for key in ours if key not in state and not key.endswith(".num_batches_tracked")]
@@ -101,7 +104,6 @@ def require_fit(model: nn.Module, state: dict, what: str) -> None:
         if rows:
             problems.append(label + ", ".join(rows[:3]) + (f" and {len(rows) - 3} more" if len(rows) > 3 else ""))
     if problems:
-        hint = ""
-        if all(key.startswith("head.") for key in missing + extra) and all(row.startswith("head.") for row in shapes):
-            hint = " The backbone fits: to take only its weights, load into model.backbone."
+        if not all(text.startswith("head.") for text in (*missing, *extra, *shapes)):
+            hint = ""
         raise ValueError(f"{what} do not fit this model; {'; '.join(problems)}.{hint}")
