@@ -2,8 +2,8 @@
 
     python benchmarks/lesson02_seeds.py data/results/lesson02_seeds.json [SEED ...]
 
-The network and its training are the lesson's own: its cells up to `training_curve` are run here. Each row is the mean
-training loss of the last 20 of 120 steps.
+The network and its training are the lesson's own: its cells that define `Block`, `network` and `training_curve` are run
+here. Each row is the mean training loss of the last 20 of 120 steps.
 """
 
 from functools import cache

@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 # The front door (PEP 562): file -> the public names in it. A file can be asked for by its name, too.
 _FILES = {
     "data_files": (),
+    "grids": ("Grid",),
     "features": ("Backbone", "FeatureSpec", "SequenceBackbone", "SequenceSpec", "same_features"),
     "layers": ("conv_bn_relu", "conv_output_size", "plan_strides", "receptive_field"),
     "backbones": (

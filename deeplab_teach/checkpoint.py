@@ -21,19 +21,29 @@ def save_model(path: str | os.PathLike, model: nn.Module, recipe: dict, *, dtype
     Args:
         path: ends in `.safetensors`.
         model: made by `build_model(**recipe["model"])`; compiled or in a `DataParallel`, what is inside is saved.
-        recipe: what is needed to build and use it again: `{"model": {...}, "classes": [...], ...}`.
+        recipe: what is needed to build and use it again: `{"model": {...}, "classes": [...], ...}`, of what JSON holds.
         dtype: of the stored floats; `torch.float16` halves the file.
 
+    Returns:
+        `path`, with `~` written out.
+
     Raises:
-        ValueError: the recipe builds no model, or one of other weights, so that the file could never be loaded.
+        ValueError: another ending; the recipe is not JSON, or builds no model, or one of other weights, so that the
+            file could never be loaded.
         OSError: `path` cannot be written.
     """
     require_writable(path)
+    if Path(path).suffix != ".safetensors":
+        raise ValueError(f"a checkpoint's name ends in .safetensors, got {os.fspath(path)!r}.")
     model = _bare(model)
+    try:
+        header = json.dumps(recipe)
+    except TypeError as error:
+        raise ValueError(f"a recipe holds what JSON can: numbers, texts, lists and dicts ({error}).") from error
     try:
         with torch.device("meta"):
             twin = build_model(**recipe["model"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RuntimeError) as error:  # a negative width is a RuntimeError
         raise ValueError(f"the recipe builds no model of this course: {error}") from error
     require_fit(twin, model.state_dict(), "the model's weights and the recipe's model")
     state = {
@@ -41,7 +51,7 @@ def save_model(path: str | os.PathLike, model: nn.Module, recipe: dict, *, dtype
         for key, value in model.state_dict().items()
     }
     with atomic_write(path) as temporary:
-        save_file(state, temporary, metadata={"recipe": json.dumps(recipe)})
+        save_file(state, temporary, metadata={"recipe": header})
     return Path(path).expanduser()
 
 
@@ -57,7 +67,6 @@ def load_model(source: str | Path, *, device: str | torch.device | None = "cpu")
 
     Args:
         source: the name of a shipped checkpoint (`"scenes_deeplabv3plus_mobilenet_v2"`) or a path.
-
         device: `"cpu"`, `"cuda"`, `"mps"`; `None` for the best there is.
 
     Raises:
@@ -77,7 +86,7 @@ def load_model(source: str | Path, *, device: str | torch.device | None = "cpu")
     try:
         recipe = json.loads(metadata["recipe"])
         model = build_model(**recipe["model"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RuntimeError) as error:
         raise ValueError(f"the recipe in {path} builds no model of this course: {error}") from error
     fill(model, state, f"the weights in {path}")  # float16 values are widened to the model's float32 here
     return model.to(device).eval(), recipe

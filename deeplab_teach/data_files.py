@@ -64,12 +64,15 @@ def data_path(name: str) -> Path:
 
 
 def seed_results(lesson: str) -> list[dict]:
-    """What `benchmarks/lessonNN_seeds.py` recorded: one row for each run with one seed, `{"run", "seed", ...}`."""
-    return json.loads(data_path(f"results/lesson{lesson}_seeds.json").read_text(encoding="utf-8"))
+    """What `benchmarks/lessonNN_seeds.py` recorded, for lesson "NN": a row per run and seed, `{"run", "seed", ...}`."""
+    return json.loads(data_path(f"results/lesson{lesson:0>2}_seeds.json").read_text(encoding="utf-8"))
 
 
 def require_writable(path: str | os.PathLike) -> None:
-    """Raise an `OSError` in words unless a file can be written at `path`: to be asked before hours of work."""
+    """Raise an `OSError` in words unless a file can be written at `path`: to be asked before hours of work.
+
+    Missing folders on the way to it are made.
+    """
     path = Path(path).expanduser()
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder; name a file in it.")
@@ -85,7 +88,8 @@ def require_writable(path: str | os.PathLike) -> None:
 def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
     """Give a temporary path beside `path`; move it into place only if the block ends without an error.
 
-    An interrupted run therefore leaves either the whole old file or the whole new one, never half of one.
+    An interrupted run therefore leaves either the whole old file or the whole new one, never half of one. Missing
+    folders on the way to `path` are made.
     """
     path = Path(path).expanduser()
     path.parent.mkdir(parents=True, exist_ok=True)

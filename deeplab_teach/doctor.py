@@ -91,7 +91,7 @@ def import_problem() -> Finding | None:
 
 
 def weights() -> Iterator[Finding]:
-    """Which weight files are here; those the lessons need are checked by their hash."""
+    """Which weight files are here, each checked by its hash; those the lessons need must be."""
     try:
         from deeplab_teach.weights import LESSON_WEIGHTS, WEIGHTS
     except ImportError as error:

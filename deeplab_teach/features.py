@@ -11,6 +11,8 @@ from numbers import Integral
 import torch
 from torch import Tensor, nn
 
+from deeplab_teach.grids import Grid
+
 SLACK = 0.3  # an image in 0..1 that was resized with a bicubic filter may go a little beyond
 
 
@@ -19,7 +21,8 @@ class FeatureSpec:
     """What a head must know about a feature map before it sees one.
 
     channels: size of dim 1 of the map.
-    stride: input pixels per step of the map, after dilation. The map of an image of height H has ceil(H / stride) rows.
+    stride: input pixels per step of the map, after dilation. The map of an image of height H has ceil(H / stride) rows,
+        or a little fewer where a backbone's pools round down (VGG, AlexNet).
     """
 
     channels: int
@@ -70,8 +73,16 @@ class Backbone(nn.Module):
         std = images.new_tensor(self.std).view(3, 1, 1)
         return (images - mean) / std
 
+    def grids(self, size: tuple[int, int]) -> dict[str, Grid]:
+        """Where the places of each map lie in an image of `size = (H, W)`.
+
+        Here as of convolutions with odd kernels and the same padding on both sides: the first place on the first pixel.
+        A backbone of another kind says so in a method of its own.
+        """
+        return {key: Grid(spec.stride) for key, spec in self.feature_specs.items()}
+
     def check_image(self, x: Tensor) -> None:
-        """Raise a `ValueError` in plain words if `x` is not a float batch of colour images."""
+        """Raise a `ValueError` in plain words unless `x` is a float batch of colour images, large enough."""
         if x.dim() != 4 or x.shape[1] != 3:
             hint = " Add the batch dimension with image[None]." if x.dim() == 3 and x.shape[0] == 3 else ""
             raise ValueError(f"a backbone takes images of shape (N, 3, H, W), got {tuple(x.shape)}.{hint}")
@@ -82,6 +93,15 @@ class Backbone(nn.Module):
                 f"{self.name} takes images of {self.min_side} x {self.min_side} pixels or more, got "
                 f"{x.shape[-2]} x {x.shape[-1]}: its pools would leave nothing. Resize the image first."
             )
+        deepest = max(spec.stride for spec in self.feature_specs.values())
+        if self.training and len(x) == 1 and max(x.shape[-2:]) <= deepest:
+            norms = [module for module in self.modules() if isinstance(module, nn.BatchNorm2d)]
+            if norms and norms[-1].training:
+                raise ValueError(
+                    f"{self.name} cannot be trained on one image of {x.shape[-2]} x {x.shape[-1]} pixels: its map of "
+                    f"stride {deepest} has a single value per channel, and batch norm needs two to measure a "
+                    f"spread. Use an image of more than {deepest} pixels, a batch of 2 or more, or model.eval()."
+                )
 
 
 class SequenceBackbone(nn.Module):

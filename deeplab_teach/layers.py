@@ -8,21 +8,21 @@ from torch import Tensor, nn
 OUTPUT_STRIDES = (8, 16, 32)
 
 
-def conv_output_size(size: int, kernel_size: int, *, stride: int = 1, padding: int = 0, dilation: int = 1) -> int:
+def conv_output_size(size: int, kernel_size: int, *, stride: int = 1, padding: int = 0, rate: int = 1) -> int:
     """How many places a convolution or a pool leaves along one side of a map of `size` places.
 
-    `floor((size + 2 * padding - reach) / stride) + 1`, where a kernel reaches over `dilation * (kernel_size - 1) + 1`
+    `floor((size + 2 * padding - reach) / stride) + 1`, where a kernel reaches over `rate * (kernel_size - 1) + 1`
     places. (Dumoulin & Visin 2016, arXiv 1603.07285, relationship 15.)
 
     Raises:
         ValueError: the kernel is larger than the padded map, or a number is too small.
     """
-    if min(kernel_size, stride, dilation) < 1 or padding < 0:
+    if min(size, kernel_size, stride, rate) < 1 or padding < 0:
         raise ValueError(
-            f"kernel_size, stride and dilation must be 1 or more and padding 0 or more, got {kernel_size}, {stride}, "
-            f"{dilation} and {padding}."
+            f"size, kernel_size, stride and rate must be 1 or more and padding 0 or more, got {size}, {kernel_size}, "
+            f"{stride}, {rate} and {padding}."
         )
-    reach, _ = dilated_kernel(kernel_size, dilation)
+    reach, _ = dilated_kernel(kernel_size, rate)
     if reach > size + 2 * padding:
         raise ValueError(f"a kernel that reaches over {reach} places does not fit into {size} + 2 * {padding}.")
     return (size + 2 * padding - reach) // stride + 1
@@ -31,8 +31,8 @@ def conv_output_size(size: int, kernel_size: int, *, stride: int = 1, padding: i
 def dilated_kernel(kernel_size: int, rate: int) -> tuple[int, int]:
     """How many places a dilated kernel reaches over, and the padding on each side that keeps the size of a map.
 
-    Its `kernel_size` weights have `kernel_size - 1` gaps of `rate` places between them (DeepLabv3, Chen et al. 2017,
-    section 3.1). The padding is for a stride of 1 and an odd kernel: half of what the kernel sticks out.
+    Neighbouring weights lie `rate` places apart: `kernel_size - 1` such steps, and the first place (DeepLabv3, Chen et
+    al. 2017, section 3.1). The padding is for a stride of 1 and an odd kernel: half of what the kernel sticks out.
 
     >>> dilated_kernel(3, 6)
     (13, 6)
@@ -49,6 +49,8 @@ def valid_weight_share(size: int, rate: int, kernel_size: int = 3) -> float:
 
     Args:
         size: places along each side of a square map.
+        rate: how many places apart neighbouring weights lie.
+        kernel_size: weights along each side of the kernel, an odd number.
 
     Returns:
         A number in 0..1; 1 would be a kernel that never reads padding.
@@ -62,7 +64,7 @@ def receptive_field(layers: Iterable[tuple[int, int, int]]) -> tuple[int, int]:
     """How many places of the input one output value reads, and how many apart two neighbouring outputs read.
 
     Args:
-        layers: `(kernel_size, stride, dilation)` of each convolution or pool, in order; along one side.
+        layers: `(kernel_size, stride, rate)` of each convolution or pool, in order; along one side.
 
     Returns:
         `(field, step)`: the size of the receptive field, and the stride of the whole stack.
@@ -71,8 +73,8 @@ def receptive_field(layers: Iterable[tuple[int, int, int]]) -> tuple[int, int]:
     (5, 1)
     """
     field, step = 1, 1
-    for kernel_size, stride, dilation in layers:
-        field += dilation * (kernel_size - 1) * step  # a later layer's neighbours lie `step` input places apart
+    for kernel_size, stride, rate in layers:
+        field += rate * (kernel_size - 1) * step  # a later layer's neighbours lie `step` input places apart
         step *= stride
     return field, step
 
@@ -82,7 +84,7 @@ def conv_bn_relu(
 ) -> nn.Sequential:
     """Convolution, batch norm, ReLU; the map keeps its size, or has ceil(H / stride) rows.
 
-    The padding grows with the dilation (`dilated_kernel`). There is no bias, since the batch norm that follows has one
+    The padding grows with the rate (`dilated_kernel`). There is no bias, since the batch norm that follows has one
     of its own.
 
     Raises:
@@ -103,10 +105,13 @@ def _require_odd(kernel_size):
 
 
 class SeparableConv2d(nn.Sequential):
-    """Depthwise 3x3, then pointwise 1x1, each followed by batch norm and ReLU (DeepLabv3+, section 3.1).
+    """Depthwise (3x3 by default), then pointwise 1x1, each followed by batch norm and ReLU (DeepLabv3+, section 3.1).
 
     The depthwise convolution looks around, one channel at a time; the pointwise one mixes the channels. Batch norm
     and ReLU after both is what the DeepLabv3+ heads do (released TensorFlow code, `split_separable_conv2d`).
+
+    Raises:
+        ValueError: `kernel_size` is even.
     """
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int = 3, *, rate: int = 1):

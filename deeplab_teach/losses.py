@@ -17,6 +17,8 @@ def segmentation_loss(logits: Tensor, target: Tensor, *, ignore_index: int = 255
     Raises:
         ValueError: shapes that do not fit, or labels out of range.
     """
+    if logits.dim() != 4:
+        raise ValueError(f"logits must be of shape (N, num_classes, H, W), got {tuple(logits.shape)}.")
     check_labels(target, logits.shape[1], ignore_index=ignore_index)
     if target.dim() != 3 or len(target) != len(logits):
         raise ValueError(

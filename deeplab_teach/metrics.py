@@ -1,4 +1,4 @@
-"""How good is a mask: confusion matrix, mean intersection over union, and the same near outlines only."""
+"""How good is an answer: mean intersection over union of masks, near outlines too, and average precision of boxes."""
 
 from collections.abc import Sequence
 
@@ -91,7 +91,8 @@ def recall_by_size(
         limits: between the sizes, in pixels; the size of an object is the square root of its visible area.
 
     Returns:
-        `(shares, counts)`, one for each size: the mean over its objects, in 0..1 (`nan` without any), and their number.
+        `(shares, counts)`, one for each size: the mean over its objects, in 0..1 (`nan` without any), and their
+        number; without those of which nothing is seen.
 
     Raises:
         ValueError: another number of targets than of images.
@@ -102,6 +103,8 @@ def recall_by_size(
     for found, target in zip(prediction, targets, strict=True):
         for mask, label in zip(target["masks"].bool(), target["labels"], strict=True):
             size = mask.sum().item() ** 0.5
+            if size == 0:
+                continue  # nothing of it is to be seen: no share of nothing
             shares[sum(size >= limit for limit in limits)].append((found[mask] == label).double().mean().item())
     return [sum(row) / len(row) if row else float("nan") for row in shares], [len(row) for row in shares]
 
@@ -115,7 +118,8 @@ def average_precision(found: list[dict], truth: list[dict], num_classes: int, *,
     Args:
         found: per image `{"boxes": (n, 4), "scores": (n,), "labels": (n,)}`.
         truth: per image `{"boxes": (m, 4), "labels": (m,)}`.
-        num_classes: background, class 0, included; it is not counted, nor are classes that are nowhere true.
+        num_classes: background, class 0, included; it is not counted, nor are classes that are nowhere true. `nan` if
+            no class is left.
 
     Raises:
         ValueError: lists of different length, or a true label out of range.

@@ -7,10 +7,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deeplab_teach.features import Backbone, FeatureSpec, SequenceBackbone
+from deeplab_teach.grids import Grid
 
 
 class Pyramid(Backbone):
     """What the pyramids share: they carry another backbone, take its images, and give maps of `out_channels`."""
+
+    extra_keys: tuple[str, ...] = ()  # coarser maps on top, of which no box is cut out
 
     def __init__(self, backbone: Backbone, out_channels: int):
         super().__init__()
@@ -74,6 +77,7 @@ class FPN(Pyramid):
         count = {None: 0, "pool": 1, "convs": 2}[extra]
         for i in range(1, count + 1):
             self.feature_specs[f"p{level + i}"] = FeatureSpec(out_channels, top * 2**i)
+        self.extra_keys = tuple(f"p{level + i}" for i in range(1, count + 1))
         strided = [nn.Conv2d(out_channels, out_channels, 3, stride=2, padding=1) for _ in range(count)]
         self.extra_convs = nn.ModuleList(strided if extra == "convs" else [])
         for conv in (*self.lateral, *self.output, *self.extra_convs):
@@ -92,6 +96,14 @@ class FPN(Pyramid):
         for i, conv in enumerate(self.extra_convs):
             maps.append(conv(maps[-1].relu() if i else maps[-1]))
         return dict(zip(self.feature_specs, maps, strict=True))
+
+    def grids(self, size: tuple[int, int]) -> dict[str, Grid]:
+        below = self.backbone.grids(size)
+        top = below[self.keys[-1]]  # of what stands above it, the first place lies on its first place
+        return {
+            key: below.get(f"c{key[1:]}", Grid(spec.stride, top.top, top.left))
+            for key, spec in self.feature_specs.items()
+        }
 
 
 class ChannelNorm(nn.LayerNorm):
@@ -148,16 +160,26 @@ class SimpleFeaturePyramid(Pyramid):
             pyramid[key] = output(resize(whole)[..., :rows, :columns])  # (N, 256, H/stride, W/stride)
         return pyramid
 
+    def grids(self, size: tuple[int, int]) -> dict[str, Grid]:
+        whole = self.backbone.grids(size)[self.key]
+        grids = {}
+        for key, spec in self.feature_specs.items():
+            shift = (spec.stride - whole.stride) / 2  # a place that is cut in two, or two that are pooled
+            grids[key] = Grid(spec.stride, whole.top + shift, whole.left + shift)
+        return grids
+
 
 def with_pyramid(backbone: Backbone, *, out_channels: int = 256, extra: str | None = None, finest: int = 4) -> Pyramid:
     """The pyramid that fits a backbone: an FPN, or a `SimpleFeaturePyramid` on one that gives a single map.
 
     Args:
-        extra: of the FPN.
+        backbone: gives maps of several strides, or a single one of stride 16.
+        out_channels: width of every map of the pyramid.
+        extra: of the FPN; a `SimpleFeaturePyramid` has no extra maps.
         finest: the FPN leaves out maps of a smaller stride; 8 for FCOS.
 
     Raises:
-        ValueError: a backbone of text.
+        ValueError: a backbone of text, or one whose maps neither pyramid takes.
     """
     if isinstance(backbone, SequenceBackbone):
         raise ValueError(f"{backbone.name} gives a row of text tokens: there is no pyramid to build.")

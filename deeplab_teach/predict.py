@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from deeplab_teach.features import Backbone
 from deeplab_teach.heads.classification import ClassificationHead
 from deeplab_teach.heads.fcn import convolutionalise
 from deeplab_teach.heads.fcos import detections
@@ -42,7 +43,7 @@ def predict_mask(model: SegmentationModel, images: Tensor) -> Tensor:
 def predict_classes(model: ImageClassifier, image: Tensor, top: int = 5) -> list[tuple[int, float]]:
     """The `top` likeliest classes of one image `(3, H, W)` in 0..1, as `(class index, probability)`.
 
-    The image is shrunk to a shorter side of 256 and its middle 224x224 is read, as ImageNet is evaluated.
+    The image is resized to a shorter side of 256 and its middle 224x224 is read, as ImageNet is evaluated.
     """
     from torchvision.transforms.v2 import functional as T
 
@@ -64,8 +65,8 @@ def predict_places(model: ImageClassifier, image: Tensor) -> Tensor:
     Raises:
         ValueError: the head is no `ClassificationHead`, which averages a map before its one linear layer.
     """
-    if not isinstance(getattr(model, "head", None), ClassificationHead):
-        raise ValueError("this needs a classifier whose head averages a map and has one linear layer after it.")
+    if not isinstance(getattr(model, "head", None), ClassificationHead) or not isinstance(model.backbone, Backbone):
+        raise ValueError("this needs an image classifier whose head averages a map, with one linear layer after it.")
     with evaluating(model):
         maps = model.head.conv(model.backbone(prepared(model, image[None]))[model.head.deep])  # (1, C, h, w)
         return convolutionalise(model.head.classifier).to(maps)(maps)[0].softmax(dim=0)

@@ -90,7 +90,15 @@ def seconds(models: dict[str, nn.Module], x: Tensor, *, rounds: int = 5) -> dict
             model(x)
         for _ in range(rounds):
             for name, model in models.items():
+                _finish(x)
                 start = time.perf_counter()
                 model(x)
+                _finish(x)
                 taken[name].append(time.perf_counter() - start)
     return {name: statistics.median(values) for name, values in taken.items()}
+
+
+def _finish(x):
+    """A GPU is told what to do and works on; the clock must wait for it."""
+    if x.device.type != "cpu":
+        torch.accelerator.synchronize()

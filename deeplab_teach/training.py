@@ -58,7 +58,7 @@ def train(
     run: str | os.PathLike | None = None,
     progress: bool = True,
 ) -> list[dict]:
-    """Train with AdamW and a one-cycle learning rate, five times gentler on the backbone than on the head.
+    """Train with AdamW and a one-cycle learning rate, by default five times gentler on the backbone than on the head.
 
     What is new learns at the head's rate: a pyramid between the two as well. What is frozen stays as it is: modules
     that are in eval mode and have no weight that requires a gradient keep their batch norms' running averages, too.
@@ -67,6 +67,9 @@ def train(
         model: trained in place, on `device`; its backbone may hold pretrained weights.
         train_set, val_set: give `(image, target)`, as `deeplab_teach.datasets.segmentation_collate` takes them.
         epochs: passes over `train_set`.
+        batch_size: images in a step; those left over at the end of an epoch are not used in it.
+        lr_backbone, lr_head: the highest learning rates of the one-cycle schedule.
+        weight_decay: AdamW's.
         seed: of the order of the images, of dropout, and of transforms that use PyTorch's, NumPy's or Python's random
             numbers; the same seed gives the same run on the same computer.
         device: `"cpu"`, `"cuda"`, `"mps"`; `None` for the best there is.
@@ -78,8 +81,9 @@ def train(
         One `{"epoch", "loss", "miou"}` per epoch; `miou` is `None` without `val_set`.
 
     Raises:
-        ValueError: no segmentation model, no epoch, a batch of one image, labels out of range, a dataset of other
-            classes than the model's, or a `run` of another model or schedule.
+        ValueError: no segmentation model, one in half precision, no epoch, a batch of one image, labels out of range, a
+            dataset of other classes than the model's, a device that is not there, or a `run` that is damaged or of
+            another model or schedule.
         OSError: `run` cannot be written.
     """
     _require_trainable(model, train_set, epochs, batch_size)
@@ -188,7 +192,7 @@ def _shapes(state: dict) -> dict:
 
 
 def _strides(model) -> dict:
-    """Stride and dilation of each convolution: the same parameters at another output stride are another model."""
+    """Stride and rate of each convolution: the same parameters at another output stride are another model."""
     return {name: (m.stride, m.dilation) for name, m in model.named_modules() if isinstance(m, torch.nn.Conv2d)}
 
 
@@ -226,7 +230,7 @@ def _resume(run, model, optimizer, schedule, settings) -> list[dict]:
     if shapes != _shapes(model.state_dict()):
         other = "names or shapes of parameters"
     elif strides not in (None, _strides(model)):
-        other = "strides or dilations"
+        other = "strides or rates"
     if other:
         raise ValueError(
             f"the run in {path} was of another architecture: it has other {other} than this model. "

@@ -187,13 +187,11 @@ def test_what_is_no_text(reader, ids, message):
 
 
 @pytest.mark.parametrize("size", [7, 16, 33, 224])
-@pytest.mark.parametrize(
-    "kernel_size, stride, padding, dilation", [(3, 2, 1, 1), (1, 2, 0, 1), (5, 1, 4, 2), (7, 3, 3, 1)]
-)
-def test_output_sizes_are_pytorchs(size, kernel_size, stride, padding, dilation):
-    layer = nn.Conv1d(1, 1, kernel_size, stride, padding, dilation)
-    options = {"stride": stride, "padding": padding, "dilation": dilation}
-    if dilation * (kernel_size - 1) + 1 > size + 2 * padding:
+@pytest.mark.parametrize("kernel_size, stride, padding, rate", [(3, 2, 1, 1), (1, 2, 0, 1), (5, 1, 4, 2), (7, 3, 3, 1)])
+def test_output_sizes_are_pytorchs(size, kernel_size, stride, padding, rate):
+    layer = nn.Conv1d(1, 1, kernel_size, stride, padding, rate)
+    options = {"stride": stride, "padding": padding, "rate": rate}
+    if rate * (kernel_size - 1) + 1 > size + 2 * padding:
         with pytest.raises(ValueError, match="does not fit"):
             conv_output_size(size, kernel_size, **options)
     else:
@@ -203,8 +201,8 @@ def test_output_sizes_are_pytorchs(size, kernel_size, stride, padding, dilation)
 @pytest.mark.parametrize("layers", [[(3, 1, 1)], [(3, 2, 1), (3, 1, 2), (1, 2, 1)], [(7, 2, 1), (3, 2, 1), (3, 1, 1)]])
 def test_receptive_fields_are_what_a_gradient_reaches(layers):
     def apply(x):
-        for kernel_size, stride, dilation in layers:
-            x = nn.functional.conv1d(x, torch.ones(1, 1, kernel_size), None, stride, 0, dilation)
+        for kernel_size, stride, rate in layers:
+            x = nn.functional.conv1d(x, torch.ones(1, 1, kernel_size), None, stride, 0, rate)
         return x
 
     x = torch.zeros(1, 1, 64, requires_grad=True)
@@ -390,7 +388,7 @@ def test_an_adapted_backbone_of_a_list():
         AdaptedBackbone(Listed(), "listed")
     with pytest.raises(ValueError, match=r"got keys=\('c4',\) for 2 maps"):
         AdaptedBackbone(Listed(), "listed", keys=("c4",))
-    with pytest.raises(ValueError, match="got keys=None for 1 maps"):
+    with pytest.raises(ValueError, match="a dict or a list of maps, and one gives a Tensor"):
         AdaptedBackbone(nn.Conv2d(3, 4, 1), "one")
 
 

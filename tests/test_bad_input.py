@@ -72,6 +72,21 @@ def test_a_batch_of_one_in_training(head):
     assert model.eval()(torch.rand(1, 3, 65, 65)).shape == (1, 3, 65, 65)
 
 
+@pytest.mark.parametrize(("name", "head", "least"), [("resnet18", "fcn", 17), ("mobilenet_v2", "classification", 33)])
+def test_one_small_image_in_training(name, head, least):
+    """A map of one place: PyTorch's batch norm would say so of a tensor that the learner has never seen."""
+    model = build_model(name, head, 3).train()
+    small, enough = (torch.rand(1, 3, side, side) for side in (least - 1, least))
+    message = rf"{name} .*one image of {least - 1} x .*more than {least - 1} pixels.*model\.eval\(\)"
+    with pytest.raises(ValueError, match=message):
+        model(small)
+    assert model(torch.cat([small, small])).isfinite().all()
+    assert model(enough).isfinite().all()
+    assert model.eval()(small).isfinite().all()
+    model.train().backbone.eval()  # frozen statistics measure nothing
+    assert model.backbone(small)["c5"].isfinite().all()
+
+
 def test_a_mask_of_colours_instead_of_labels():
     """VOC's palette read as numbers: the message says what to look for."""
     message = r"0\.\.2 or 255 \(ignored\), got 128, 192\..*background counts.*not as colours"

@@ -11,6 +11,7 @@ PACKAGE = Path(deeplab_teach.__file__).resolve().parent
 # From the ground up. A new file gets its place here: as high in the list as what it imports allows.
 ORDER = (
     "data_files",
+    "grids",
     "features",
     "layers",
     "backbones",
@@ -35,7 +36,7 @@ ORDER = (
     "__main__",
 )
 # Pairs that the order would allow and the design does not.
-FORBIDDEN = {("heads", "backbones"), ("features", "data_files"), ("layers", "data_files")}
+FORBIDDEN = {("heads", "backbones"), ("features", "data_files"), ("layers", "data_files"), ("grids", "data_files")}
 ONLY = {"weights": {"data_files"}}
 
 

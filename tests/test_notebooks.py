@@ -48,7 +48,7 @@ def test_every_notebook_is_a_lesson():
 def rows_of(page):
     """Rows of the lessons' table: number -> its cells."""
     lines = (rules.ROOT / page).read_text(encoding="utf-8").splitlines()
-    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| 0")]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if re.match(r"\| \d\d \|", line)]
     return {row[0]: row for row in cells}
 
 

@@ -18,22 +18,29 @@ from torch.utils.data import Dataset
 
 from deeplab_teach import __main__ as cli
 from deeplab_teach import plots
-from deeplab_teach.backbones import AdaptedBackbone, mobilenet_v2, resnet18
+from deeplab_teach.backbones import AdaptedBackbone, mobilenet_v2, resnet18, text_encoder
+from deeplab_teach.backbones.resnet_beta import ResNetBeta
+from deeplab_teach.backbones.vgg import VGG
 from deeplab_teach.checkpoint import load_model, save_model
 from deeplab_teach.cost import count
+from deeplab_teach.data_files import seed_results
 from deeplab_teach.datasets import EmojiScenes, segmentation_collate
 from deeplab_teach.datasets.classes import class_colors
 from deeplab_teach.device import pick_device
 from deeplab_teach.doctor import shadowing
 from deeplab_teach.features import Backbone, FeatureSpec, deep_key
-from deeplab_teach.heads import HEADS, FCOSHead, LinearHead
+from deeplab_teach.heads import HEADS, FCNHead, FCOSHead, LinearHead
+from deeplab_teach.heads.fcn import convolutionalise
 from deeplab_teach.layers import SeparableConv2d, conv_bn_relu, conv_output_size
 from deeplab_teach.losses import segmentation_loss
-from deeplab_teach.metrics import confusion_matrix
-from deeplab_teach.models import build_model
+from deeplab_teach.metrics import confusion_matrix, recall_by_size
+from deeplab_teach.models import build_model, mask_rcnn
+from deeplab_teach.necks import FPN
+from deeplab_teach.papers.multi_scale import predict_multi_scale
 from deeplab_teach.predict import predict_boxes, predict_classes, predict_mask, predict_places
 from deeplab_teach.speed import folded
 from deeplab_teach.training import evaluate, train
+from deeplab_teach.weights import load_weights
 
 CLASSES = ("background", "cat", "bus")
 RECIPE = {"model": {"backbone": "resnet18", "head": "linear", "num_classes": 3, "output_stride": 32}}
@@ -183,7 +190,7 @@ def test_an_even_kernel_would_shrink_the_map(layer):
         layer(3, 4, 2)
 
 
-@pytest.mark.parametrize("wrong", [{"stride": 0}, {"dilation": 0}, {"padding": -1}, {"kernel_size": 0}])
+@pytest.mark.parametrize("wrong", [{"stride": 0}, {"rate": 0}, {"padding": -1}, {"kernel_size": 0}])
 def test_a_convolution_that_cannot_be(wrong):
     with pytest.raises(ValueError, match="must be 1 or more"):
         conv_output_size(**{"size": 9, "kernel_size": 3} | wrong)
@@ -368,6 +375,16 @@ def test_what_could_not_be_loaded_is_not_saved(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_hint_for_other_classes_is_right():
+    """1000 published classes into 3: what the message says is what helps."""
+    model = build_model("mobilenet_v2", "classification", 3)
+    with pytest.raises(ValueError, match=r"`load_weights\(model\.backbone, 'mobilenet_v2'\)`") as error:
+        load_weights(model)
+    before = model.backbone.state_dict()["features.0.0.weight"].clone()
+    exec(str(error.value).split("`")[1], {"model": model, "load_weights": load_weights})
+    assert not torch.equal(model.backbone.state_dict()["features.0.0.weight"], before)
+
+
 def test_a_device_that_is_not_there(tmp_path):
     path = save_model(tmp_path / "model.safetensors", build_model(**RECIPE["model"]), RECIPE)
     if not torch.cuda.is_available():
@@ -497,3 +514,68 @@ def test_a_model_of_ones_own_parts():
         build_model(backbone, Mine, 5, output_stride=16)
     with pytest.raises(ValueError, match="declares its task, one of classification, segmentation, detection; Linear"):
         build_model(backbone, nn.Linear, 5)
+
+
+def test_doors_that_a_reading_of_the_docstrings_found(tmp_path):
+    """Each promised a `ValueError` or a value, and gave something else."""
+    cases = [
+        (lambda: AdaptedBackbone(Gives({"c2": None}), "mine"), "and mine gives c2: NoneType"),
+        (lambda: AdaptedBackbone(Gives({}), "mine"), "and mine gives nothing"),
+        (lambda: AdaptedBackbone(Gives(None), "mine"), "mine gives a NoneType"),
+        (lambda: AdaptedBackbone(Gives({"a": torch.zeros(1, 2, 8, 8)}), "mine", keys=["c2"]), "names its own: a"),
+        (lambda: AdaptedBackbone(Gives([torch.zeros(1, 2, 8, 8)] * 2), "mine", keys=["c1", "c1"]), "one key for each"),
+        (lambda: VGG("vgg12"), "unknown VGG 'vgg12'"),
+        (lambda: text_encoder(dim=-4), "dim must be 1 or more"),
+        (lambda: text_encoder(depth=0), "depth must be 1 or more"),
+        (lambda: ResNetBeta("mine", (1, 1, 1, 1), multi_grid=(1,)), "2 units or more"),
+        (lambda: segmentation_loss(torch.zeros(3, 4, 4), torch.zeros(3, 4, 4).long()), "logits must be of shape"),
+        (lambda: conv_output_size(-3, 1, padding=2), "size, kernel_size"),
+        (lambda: predict_multi_scale(build_model("resnet18", "classification", 3), torch.rand(1, 3, 64, 64)), "Segm"),
+        (
+            lambda: predict_places(build_model("text_encoder", "classification", 3), torch.rand(3, 64, 64)),
+            "image class",
+        ),
+        (lambda: plots.draw_bars({"a": dict.fromkeys("bcde", 1.0)}, "t", xlabel="x"), "at most 3 different parts"),
+        (
+            lambda: plots.draw_lines([1, 2], dict.fromkeys("abcdef", [1, 2]), "t", xlabel="x", ylabel="y"),
+            "for 6 curves",
+        ),
+    ]
+    model = build_model(**RECIPE["model"])
+    for recipe, message in (
+        ({"model": {**RECIPE["model"], "backbone": "nothing"}}, "builds no model"),
+        ({**RECIPE, "classes": {1, 2}}, "what JSON can"),
+    ):
+        cases.append((lambda recipe=recipe: save_model(tmp_path / "a.safetensors", model, recipe), message))
+    cases.append((lambda: save_model(tmp_path / "a.bin", model, RECIPE), r"ends in \.safetensors"))
+    for call, message in cases:
+        with pytest.raises(ValueError, match=message):
+            call()
+    assert list(tmp_path.iterdir()) == []
+
+
+class Gives(nn.Module):
+    """A body that gives what it was made with."""
+
+    def __init__(self, value):
+        super().__init__()
+        self.value = value
+
+    def forward(self, x):
+        return self.value
+
+
+def test_values_that_a_reading_of_the_docstrings_found():
+    assert convolutionalise(nn.Linear(3, 4).half()).weight.dtype == torch.float16
+    truth = [{"masks": torch.zeros(1, 4, 4), "labels": torch.ones(1).long()}]
+    shares, counts = recall_by_size(torch.zeros(1, 4, 4).long(), truth)
+    assert counts == [0, 0, 0] and all(np.isnan(shares))
+    assert seed_results("2") == seed_results("02")
+    three = FPN(mobilenet_v2(), keys=["c2", "c3", "c4"], extra="pool")
+    assert mask_rcnn(three, 3).roi_heads.box_roi_pool.featmap_names == ["p2", "p3", "p4"]
+
+    class Plain(FCNHead):
+        def __init__(self, feature_specs, num_classes, **options):
+            super().__init__(feature_specs, num_classes, **options)
+
+    assert build_model("resnet18", Plain, 3, channels=7).head.classifier.in_channels == 7

@@ -239,8 +239,8 @@ def run_file(tmp_path_factory):
     [
         (lambda: tiny_model(LinearHead), "names or shapes"),
         (lambda: tiny_model(channels=4), "names or shapes"),
-        (lambda: tiny_model(rate=2), "strides or dilations"),  # another output stride: the same parameters
-        (lambda: tiny_model(atrous_rates=(1, 3)), "strides or dilations"),
+        (lambda: tiny_model(rate=2), "strides or rates"),  # another output stride: the same parameters
+        (lambda: tiny_model(atrous_rates=(1, 3)), "strides or rates"),
     ],
 )
 def test_resumed_with_another_architecture(run_file, model, what):

@@ -130,7 +130,7 @@ def check_outputs(notebook):
                     yield f"cell {index}: a widget's view is stored; without its kernel it shows as an error"
                 if kind in ("image/png", "image/jpeg"):
                     if not output.get("metadata", {}).get(kind, {}).get("alt", "").strip():
-                        yield f"cell {index}: a figure without alt text (use plots.show(fig, alt=...))"
+                        yield f"cell {index}: a figure without alt text: use plots.show(fig, alt=...), and no pyplot"
                     if (size := len(value) * 3 // 4) > MAX_IMAGE_BYTES:
                         yield f"cell {index}: a figure of {size // 1000} kB, at most {MAX_IMAGE_BYTES // 1000}"
 

@@ -13,7 +13,7 @@ import shutil
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-RECORD = ".as_copied.json"  # file -> SHA-256 of what was copied
+RECORD = ".as_copied.json"  # file -> SHA-256 of the course's file when it was copied, or said to be new
 FOLDERS = (".ipynb_checkpoints", "__pycache__")
 
 

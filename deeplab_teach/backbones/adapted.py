@@ -1,12 +1,13 @@
 """Other people's networks behind the course's contract."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from deeplab_teach.features import Backbone, FeatureSpec
+from deeplab_teach.grids import Grid
 
 PROBE = 256  # pixels along each side of the blank image that the maps are measured on
 
@@ -14,7 +15,8 @@ PROBE = 256  # pixels along each side of the blank image that the maps are measu
 class AdaptedBackbone(Backbone):
     """Any network that gives feature maps, with the declaration that heads are built from.
 
-    The maps are measured once, on a blank image, so that nobody has to copy a number of channels by hand.
+    The maps are measured once, on a blank image, so that nobody has to copy a number of channels by hand. They are
+    given from high to low resolution.
 
     Args:
         body: `(N, 3, H, W)` in, maps out: a dict by key, or a list. torchvision's `create_feature_extractor` makes a
@@ -22,9 +24,13 @@ class AdaptedBackbone(Backbone):
         name: what to call it.
         keys: names of the maps of a list, in its order; `None` for a dict's own.
         mean, std: the colours that its weights expect; `None` for ImageNet's.
+        grid_of: where the places of a map of some stride lie: `deeplab_teach.grids.Grid` for convolutions with odd
+            kernels and the same padding on both sides (ResNet, RegNet), `deeplab_teach.grids.of_patches` for nets
+            that cut an image into patches (ConvNeXt, Swin). `None` if it is not known.
 
     Raises:
-        ValueError: another number of keys than of maps, or an output that is no map.
+        ValueError: another number of keys than of maps, an output that is no map, or a body that fails on the blank
+            image.
     """
 
     def __init__(
@@ -35,9 +41,10 @@ class AdaptedBackbone(Backbone):
         keys: Sequence[str] | None = None,
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
+        grid_of: Callable[[int], Grid] | None = None,
     ):
         super().__init__()
-        self.body, self.name = body, name
+        self.body, self.name, self.grid_of = body, name, grid_of
         self.keys = None if keys is None else tuple(keys)
         if mean is not None:
             self.mean = tuple(mean)
@@ -54,6 +61,9 @@ class AdaptedBackbone(Backbone):
                 "nets for one size take others with `dynamic_img_size=True` or `img_size=256`, if at all."
             ) from error
         maps = self._named(outputs)
+        if not maps or not all(isinstance(value, Tensor) for value in maps.values()):
+            kinds = ", ".join(f"{key}: {type(value).__name__}" for key, value in maps.items()) or "nothing"
+            raise ValueError(f"a backbone gives maps, tensors of shape (N, C, h, w), and {name} gives {kinds}.")
         shapes = ", ".join(f"{key} {tuple(value.shape)}" for key, value in maps.items())
         if any(value.dim() != 4 for value in maps.values()):
             raise ValueError(f"a backbone gives maps of shape (N, C, h, w), and this one gives {shapes}.")
@@ -67,12 +77,24 @@ class AdaptedBackbone(Backbone):
             key: FeatureSpec(value.shape[1], round(PROBE / value.shape[-1])) for key, value in maps.items()
         }
 
+    def grids(self, size: tuple[int, int]) -> dict[str, Grid]:
+        if self.grid_of is None:
+            raise ValueError(
+                f"it is not known where the places of {self.name}'s maps lie: build it with "
+                "AdaptedBackbone(..., grid_of=Grid) (ResNets and their like) or grid_of=of_patches (ConvNeXt, Swin), "
+                "both of deeplab_teach.grids."
+            )
+        return {key: self.grid_of(spec.stride) for key, spec in self.feature_specs.items()}
+
     def _named(self, maps):
-        if self.keys is None and isinstance(maps, dict):
+        if isinstance(maps, dict):
+            if self.keys is not None:
+                raise ValueError(f"keys name the maps of a list; {self.name} names its own: {', '.join(maps)}.")
             return maps
-        if self.keys is None or isinstance(maps, Tensor) or len(maps) != len(self.keys):
-            count = 1 if isinstance(maps, Tensor) else len(maps)
-            raise ValueError(f"one key for each map is needed, got keys={self.keys} for {count} maps.")
+        if not isinstance(maps, list | tuple):
+            raise ValueError(f"a body gives a dict or a list of maps, and {self.name} gives a {type(maps).__name__}.")
+        if self.keys is None or len(maps) != len(set(self.keys)) or len(maps) != len(self.keys):
+            raise ValueError(f"one key for each map is needed, got keys={self.keys} for {len(maps)} maps.")
         return dict(zip(self.keys, maps, strict=True))
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:

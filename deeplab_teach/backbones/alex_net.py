@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 
 from deeplab_teach.features import Backbone, FeatureSpec
+from deeplab_teach.grids import Grid
 from deeplab_teach.layers import require_output_stride, run_with_taps
 
 # Module of `features` -> the map it gives: the three pools.
@@ -47,6 +48,10 @@ class AlexNet(Backbone):
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         self.check_image(x)
         return run_with_taps(self.features, x, TAPS)
+
+    def grids(self, size: tuple[int, int]) -> dict[str, Grid]:
+        # The first kernel of 11 with a padding of 2 has its middle on pixel 3, and each pool looks one place further.
+        return {key: Grid(spec.stride, spec.stride - 1, spec.stride - 1) for key, spec in self.feature_specs.items()}
 
 
 def alexnet(*, output_stride: int = 32) -> AlexNet:

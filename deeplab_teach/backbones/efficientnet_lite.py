@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deeplab_teach.features import Backbone, FeatureSpec
+from deeplab_teach.grids import Grid
 from deeplab_teach.layers import plan_strides, run_with_taps, running_strides
 
 # Table 1 of the paper, without the first and the last row (stem and head).
@@ -34,12 +35,15 @@ class Conv2dSame(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         padding = []
-        for size, kernel, stride, rate in zip(
-            x.shape[:1:-1], self.kernel_size[::-1], self.stride[::-1], self.dilation[::-1], strict=True
-        ):  # width first, as F.pad counts from the last dimension
-            total = max((math.ceil(size / stride) - 1) * stride + (kernel - 1) * rate + 1 - size, 0)
+        for axis in (1, 0):  # width first, as F.pad counts from the last dimension
+            total = self.padding_along(axis, x.shape[2 + axis])
             padding += [total // 2, total - total // 2]
         return super().forward(F.pad(x, padding))
+
+    def padding_along(self, axis: int, size: int) -> int:
+        """Rows (axis 0) or columns (1) of padding, both sides together, of a map that has `size` of them."""
+        kernel, stride, rate = self.kernel_size[axis], self.stride[axis], self.dilation[axis]
+        return max((math.ceil(size / stride) - 1) * stride + (kernel - 1) * rate + 1 - size, 0)
 
 
 def _batch_norm(channels):
@@ -129,6 +133,22 @@ class EfficientNetLite(Backbone):
         self.check_image(x)
         x = self.relu(self._bn0(self._conv_stem(x)))  # (N, 32, H/2, W/2)
         return run_with_taps(self._blocks, x, TAPS)
+
+    def grids(self, size: tuple[int, int]) -> dict[str, Grid]:
+        tops, lefts = (self._first_places(axis, size[axis]) for axis in (0, 1))
+        return {key: Grid(spec.stride, tops[key], lefts[key]) for key, spec in self.feature_specs.items()}
+
+    def _first_places(self, axis, size):
+        """Where the first place of each map lies along one side: an odd padding moves it, and all maps after it."""
+        first, step, places = 0.0, 1, {}
+        for i, conv in enumerate([self._conv_stem, *(block._depthwise_conv for block in self._blocks)]):
+            before = conv.padding_along(axis, size) // 2
+            first += step * (conv.dilation[axis] * (conv.kernel_size[axis] - 1) / 2 - before)
+            step *= conv.stride[axis]
+            size = math.ceil(size / conv.stride[axis])
+            if i - 1 in TAPS:
+                places[TAPS[i - 1]] = first
+        return places
 
 
 def efficientnet_lite0(*, output_stride: int = 32) -> EfficientNetLite:

@@ -62,7 +62,8 @@ class MobileNetV2(Backbone):
     """A strided convolution and seventeen inverted residuals.
 
     Args:
-        width_mult: multiplies every channel count (the paper's width multiplier), 1.0 for the published weights.
+        width_mult: multiplies every channel count (the paper's width multiplier), rounded to a multiple of 8; 1.0 for
+            the published weights.
         output_stride: 8, 16 or 32: the stride of `c5`.
 
     Features (width 1.0): `c1` 16, `c2` 24, `c3` 32, `c4` 96, `c5` 320 channels.

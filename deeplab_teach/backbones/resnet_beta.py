@@ -29,8 +29,8 @@ class ResNetBeta(Backbone):
     512, 1024 channels); `c5` is the last stage's output (2048).
 
     Raises:
-        ValueError: an impossible `output_stride`, a `multi_grid` of another length, or an input that is not
-            `(N, 3, H, W)` float.
+        ValueError: an impossible `output_stride`, a stage of one unit, a `multi_grid` of another length, or an input
+            that is not `(N, 3, H, W)` float.
     """
 
     def __init__(
@@ -41,6 +41,8 @@ class ResNetBeta(Backbone):
             raise ValueError(
                 f"multi_grid must give one rate to each of the {depths[-1]} last units, got {multi_grid!r}."
             )
+        if min(depths) < 2:
+            raise ValueError(f"a stage has 2 units or more, of which the last one strides, got {tuple(depths)}.")
         self.name = name
         plan = plan_strides((2, 2, 2, 2, 2, 1), output_stride)  # the stem, the pool, layer1 .. layer4
         strides = running_strides(plan)

@@ -40,9 +40,10 @@ class TextEncoder(SequenceBackbone):
     ):
         super().__init__()
         require_output_stride("text_encoder", output_stride, 1, "each token keeps its place")
+        for name, size in (("vocab_size", vocab_size), ("dim", dim), ("depth", depth), ("max_length", max_length)):
+            if size < 1:
+                raise ValueError(f"{name} must be 1 or more, got {size}.")
         require_heads(dim, num_heads)
-        if vocab_size < 1 or max_length < 1:
-            raise ValueError(f"vocab_size and max_length must be 1 or more, got {vocab_size} and {max_length}.")
         self.name = "text_encoder"
         self.feature_specs = {"tokens": SequenceSpec(dim, 1)}
         self.padding_id = padding_id

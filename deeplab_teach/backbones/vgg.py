@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from deeplab_teach.features import Backbone, FeatureSpec
+from deeplab_teach.grids import Grid, of_patches
 from deeplab_teach.layers import require_output_stride, run_with_taps
 
 # Table 1 of the paper: how many 3x3 convolutions each of the five stages has.
@@ -31,7 +32,8 @@ class VGG(Backbone):
     has floor(H / stride) rows, and the spec says the nominal stride.
 
     Raises:
-        ValueError: another `output_stride`, or an input that is not `(N, 3, H, W)` float with sides of 32 or more.
+        ValueError: an unknown name without `depths`, another `output_stride`, or an input that is not `(N, 3, H, W)`
+            float with sides of 32 or more.
     """
 
     min_side = 32
@@ -43,7 +45,9 @@ class VGG(Backbone):
         self.feature_specs = {}
         self.taps = {}  # module of `features` -> key of the map it gives
         if depths is None:
-            depths = DEPTHS[name.removesuffix("_bn")]
+            if (plain := name.removesuffix("_bn")) not in DEPTHS:
+                raise ValueError(f"unknown VGG {name!r}: give `depths`, or one of {', '.join(DEPTHS)}.")
+            depths = DEPTHS[plain]
         layers, in_channels = [], 3
         for stage, depth in enumerate(depths, start=1):
             channels = width * min(2 ** (stage - 1), 8)
@@ -65,6 +69,9 @@ class VGG(Backbone):
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         self.check_image(x)
         return run_with_taps(self.features, x, self.taps)
+
+    def grids(self, size: tuple[int, int]) -> dict[str, Grid]:
+        return {key: of_patches(spec.stride) for key, spec in self.feature_specs.items()}
 
 
 def vgg11(*, output_stride: int = 32) -> VGG:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from deeplab_teach.backbones.transformer import TransformerBlock, initialise, require_heads
 from deeplab_teach.features import Backbone, FeatureSpec
+from deeplab_teach.grids import Grid, of_patches
 from deeplab_teach.layers import require_output_stride
 
 
@@ -66,6 +67,9 @@ class ViT(Backbone):
         x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], dim=1)  # (N, 1+T, C)
         x = self.norm(self.blocks(x + self._positions(rows, columns)))[:, 1:]  # (N, T, C)
         return {"c4": x.transpose(1, 2).unflatten(2, (rows, columns))}  # (N, C, H/16, W/16)
+
+    def grids(self, size: tuple[int, int]) -> dict[str, Grid]:
+        return {"c4": of_patches(self.patch_size)}
 
     def _positions(self, rows, columns):
         """The position embeddings, stretched to a grid of another size: (1, 1 + rows * columns, C)."""

@@ -18,9 +18,9 @@ def _examine_conv_output_size(answer):
     rows = [(224, 11, 4, 2), (55, 3, 2), (97, 2, 2), (10, 4, 3), (13, 2, 3, 1), (10, 3, 4), (7, 7), (9, 3)]
     rows += [(5, 1, 1, 3), (33, 3, 1, 6, 6), (33, 5, 1, 0, 2), (65, 7, 2, 3, 3), (40, 4, 3, 2, 5)]
     rows += [(draw(40, 300), draw(2, 9), draw(2, 6), draw(1, 5), draw(2, 5)) for _ in range(4)]
-    names = ("stride", "padding", "dilation")  # what a row does not have, the call leaves out
+    names = ("stride", "padding", "rate")  # what a row does not have, the call leaves out
     calls = [Call((size, kernel_size), dict(zip(names, rest, strict=False))) for size, kernel_size, *rest in rows]
-    example = "conv_output_size(size, kernel_size, stride, padding, dilation)"
+    example = "conv_output_size(size, kernel_size, stride, padding, rate)"
     kind = lambda value: None if isinstance(value, Integral) else f"You give {a_kind(value)}; asked is an int."
     advice = "Draw the places in a row and shift the kernel along them."
     reference, known = conv_output_size_reference, CONV_OUTPUT_SIZE_MISTAKES
@@ -40,14 +40,14 @@ The padding is subtracted: it makes the map larger, so it is added.
     return (size + 2 * padding => return (size - 2 * padding
 The padding is left out.
     return (size + 2 * padding => return (size
-The dilation is left out: a dilated kernel reaches further.
+The rate is left out: a dilated kernel reaches further.
     - reach) // => - kernel_size) //
-Your dilated kernel reaches over dilation * kernel_size places; but n weights have n - 1 gaps, and 1 place more.
-    - reach) // => - dilation * kernel_size) //
+Your dilated kernel reaches over rate * kernel_size places; but n weights have n - 1 gaps, and 1 place more.
+    - reach) // => - rate * kernel_size) //
 Your kernel reaches over one place too few: n weights have n - 1 gaps, and one place more.
     - reach) // => - reach + 1) //
-The dilation is added to the kernel size; it widens each of the kernel_size - 1 gaps.
-    - reach) // => - kernel_size - dilation + 1) //
+The rate is added to the kernel size; it widens each of the kernel_size - 1 gaps.
+    - reach) // => - kernel_size - rate + 1) //
 The stride is left out.
     // stride + 1 => + 1
 """)
@@ -55,12 +55,12 @@ The stride is left out.
 conv_output_size = Exercise(
     minutes=6,
     statement="""Compute how many places a convolution (or a pool) leaves along one side: from the size of the map, the
-        kernel size, stride, padding and dilation. Nothing is computed with tensors.""",
-    defaults={"stride": 1, "padding": 0, "dilation": 1},
+        kernel size, stride, padding and rate. Nothing is computed with tensors.""",
+    defaults={"stride": 1, "padding": 0, "rate": 1},
     hints=(
         """Put the kernel at the very left of the padded row. How many places does it cover from its first to its last
         weight? How many steps of `stride` can it make before it sticks out?""",
-        """A dilated kernel has kernel_size - 1 gaps of `dilation` places, and covers one place more than that. The
+        """A dilated kernel has kernel_size - 1 gaps of `rate` places, and covers one place more than that. The
         number of whole steps is what is left over, divided by the stride and rounded down; the start counts as
         well.""",
     ),

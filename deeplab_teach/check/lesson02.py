@@ -195,12 +195,12 @@ Your function returns after the first layer: the `return` stands inside the loop
     stride\n    return => stride\n        return
 A layer adds its whole kernel; but its first weight reads a place that is counted already: kernel_size - 1.
     (kernel_size - 1) => kernel_size
-The 1 is taken off after the dilation; it is the kernel's kernel_size - 1 gaps that the dilation widens.
-    dilation * (kernel_size - 1) => (dilation * kernel_size - 1)
+The 1 is taken off after the rate; it is the kernel's kernel_size - 1 gaps that the rate widens.
+    rate * (kernel_size - 1) => (rate * kernel_size - 1)
 Strides do not change the field in yours. After a stride of 2 every later kernel reaches twice as far.
     (kernel_size - 1) * step => (kernel_size - 1)
-The dilation is left out.
-    dilation * (kernel_size - 1) => (kernel_size - 1)
+The rate is left out.
+    rate * (kernel_size - 1) => (kernel_size - 1)
 A layer's own stride makes its own kernel reach further in yours: use the step first, then multiply it.
     (kernel_size - 1) * step => (kernel_size - 1) * step * stride
 You begin at 0: without any layer a place has seen itself, one place.
@@ -209,8 +209,8 @@ Strides are added; two strides of 2 make 4 only by luck, three make 8 and not 6.
     step *= stride => step += stride - 1
 The step stays 1 in yours: it is the product of all strides.
     step *= stride => pass
-The step is multiplied by the dilation; only strides move neighbours apart.
-    step *= stride => step *= stride * dilation
+The step is multiplied by the rate; only strides move neighbours apart.
+    step *= stride => step *= stride * rate
 Your kernels' reach is rounded: a kernel of 2 has one gap, one of 3 has two.
     (kernel_size - 1) => 2 * (kernel_size // 2)
 """)
@@ -218,11 +218,11 @@ Your kernels' reach is rounded: a kernel of 2 has one gap, one of 3 has two.
 receptive_field = Exercise(
     minutes=8,
     statement="""Compute along one side how many input places one output value has seen, and how far apart two
-        neighbouring output values look. `layers` lists (kernel_size, stride, dilation) of each layer, in order.""",
+        neighbouring output values look. `layers` lists (kernel_size, stride, rate) of each layer, in order.""",
     hints=(
         """Keep two numbers and update them layer by layer: how much has been seen, and how far apart neighbours lie.
         Without any layer both are 1.""",
-        """A kernel has kernel_size - 1 gaps, each `dilation` places of the map below, and each of those is `step` input
+        """A kernel has kernel_size - 1 gaps, each `rate` places of the map below, and each of those is `step` input
         places. Add that first; then the stride moves the neighbours apart.""",
     ),
     reference=receptive_field_reference,

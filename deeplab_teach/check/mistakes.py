@@ -30,7 +30,8 @@ class Mistake:
 def mistakes(table: str, *made: tuple[str, Callable]) -> tuple[Mistake, ...]:
     """A table of mistakes: a sentence at the margin, and under it, indented by 4, its edits `old => new`.
 
-    A line indented by more goes on with the one above it, after a space; a line break in the source is written `\\n`.
+    A line indented by more goes on with the one above it, after a space, and so does a second line at the margin; a
+    line break in the source is written `\\n`.
     An edit after `or ` begins another way to the same mistake.
     `made` are `(sentence, function or class)`, for what no edit says plainly; they come last.
     """

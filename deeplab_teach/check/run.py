@@ -266,7 +266,7 @@ def random_size(low: int, high: int) -> tuple[int, int]:
 
 
 def a_kind(value: object) -> str:
-    """What a value is, in words: "a string", "a Tensor of shape (2, 3)"."""
+    """What a value is, in words: "a string", "a tensor of shape (2, 3)"."""
     words = {str: "a string", bool: "a bool", int: "an int", float: "a float"}
     if type(value) in words:
         return words[type(value)]

@@ -23,6 +23,7 @@ def segmentation_collate(batch: Sequence[tuple]) -> tuple[Tensor, Tensor]:
 
     Raises:
         ValueError: an item of another kind, a mask of another size than its image, or images of several sizes.
+        FileNotFoundError: an image is the path of a file that does not exist.
     """
     images = [_image(image) for image, _ in batch]
     masks = [_mask(target) for _, target in batch]

@@ -34,7 +34,8 @@ def read_image(source: object, *, max_side: int | None = None) -> tv_tensors.Ima
 
     Raises:
         FileNotFoundError: the path does not exist.
-        ValueError: not an image, damaged, too large, or an array of another kind; the message says what to do.
+        ValueError: not an image, damaged, too large, an array of another kind, or a `max_side` below 1; the message
+            says what to do.
     """
     if max_side is not None and (not isinstance(max_side, int) or max_side < 1):
         raise ValueError(f"max_side must be a whole number of pixels, 1 or more, or None; got {max_side!r}.")
@@ -65,7 +66,7 @@ def _decode(file, name, max_side):
     """Decode an open image file to an RGB PIL image, then to a tensor."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit, below, is stricter
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit, below, raises instead
             with Image.open(file) as picture:
                 if max_side is not None:
                     picture.draft(None, (max_side, max_side))  # JPEG: decode at 1/2, 1/4 or 1/8

@@ -1,7 +1,7 @@
 """The course's own labelled images: emoji on photographs, made on the fly, with exact labels for every task.
 
-A scene depends on the seed, the split and its index alone: not on the order of access, the worker or the machine's
-random state.
+A scene depends on the dataset's arguments (not on its length) and on its index alone: not on the order of access, the
+worker or the machine's random state.
 """
 
 from collections.abc import Callable, Sequence

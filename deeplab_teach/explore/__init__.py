@@ -1,7 +1,8 @@
 """Things to play with: a thin shell of ipywidgets around the drawing functions of `plots`.
 
 A `view_...` function gives a figure and a sentence for the values of its controls; a `..._viewer` makes one for your
-models. Every other function puts one of them under its controls, for a lesson.
+models. `play` puts one of them under its controls, and every other function does so for a lesson (`uploaded` only
+reads an upload control).
 """
 
 from deeplab_teach.explore.atrous import rate_on_a_map, rates_in_a_row, view_rate, view_row

@@ -13,7 +13,7 @@ def view_row(size: int = 24, kernel_size: int = 3, rate: int = 2, layers: int = 
     reach, padding = dilated_kernel(kernel_size, rate)
     stack = [(kernel_size, 1, padding, rate)] * layers
     fig = draw_conv(size, stack, f"{layers} x kernel {kernel_size}, rate {rate}")
-    after = conv_output_size(size, kernel_size, padding=padding, dilation=rate)
+    after = conv_output_size(size, kernel_size, padding=padding, rate=rate)
     field, _ = receptive_field([(kernel_size, 1, rate)] * layers)
     offsets = {0}
     for _ in range(layers):
@@ -50,7 +50,7 @@ def view_rate(size: int = 10, rate: int = 6, row: int = 3, column: int = 3) -> t
 
 
 def rate_on_a_map() -> widgets.VBox:
-    """Lessons 05 and 06: a rate against the size of the map that it works on."""
+    """Lesson 06: a rate against the size of the map that it works on."""
     slider = {"continuous_update": False}
     return play(
         view_rate,

@@ -25,7 +25,7 @@ def stages_viewer(backbones: dict) -> Callable[..., tuple[Figure, str]]:
     def view(backbone, photograph, stage, channel):
         image, features = features_of(backbone, photograph)
         value = features[stage]
-        chosen = channel % value.shape[1]  # the control goes as far as the widest stage
+        chosen = channel % value.shape[1]  # the control goes as far as MobileNetV2's widest stage
         maps = {stage: value, f"{stage}, channel {chosen}": value[:, chosen : chosen + 1]}
         fig = plots.draw_features(image, maps, f"{backbone} on {photograph}: {stage}")
         spec = backbones[backbone].feature_specs[stage]

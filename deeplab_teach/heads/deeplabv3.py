@@ -11,12 +11,16 @@ from deeplab_teach.layers import SeparableConv2d, conv_bn_relu
 
 
 def default_rates(stride: int) -> tuple[int, ...]:
-    """ASPP's rates for a map of this stride: 6, 12, 18 at 16; doubled at 8, halved at 32 (DeepLabv3, section 3.3)."""
+    """ASPP's rates for a map of this stride: 6, 12, 18 at 16, doubled at 8 (DeepLabv3, section 3.3), halved at 32."""
     return tuple(max(1, rate * 16 // stride) for rate in (6, 12, 18))
 
 
 class ImagePooling(nn.Sequential):
-    """The whole map's average, mixed by a 1x1 convolution and spread over every position ("image-level features")."""
+    """The whole map's average, mixed by a 1x1 convolution and spread over every position ("image-level features").
+
+    Raises:
+        ValueError: training on a batch of one.
+    """
 
     def __init__(self, in_channels: int, channels: int):
         super().__init__(nn.AdaptiveAvgPool2d(1), *conv_bn_relu(in_channels, channels, 1))
@@ -42,6 +46,9 @@ class ASPP(nn.Module):
         dropout: share of channels to drop while training.
 
     `forward(x: (N, in_channels, h, w)) -> (N, channels, h, w)`.
+
+    Raises:
+        ValueError: training on a batch of one.
     """
 
     def __init__(
@@ -68,7 +75,7 @@ class ASPP(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        branches = torch.cat([conv(x) for conv in self.convs], dim=1)  # (N, 5*channels, h, w)
+        branches = torch.cat([conv(x) for conv in self.convs], dim=1)  # (N, 5*channels, h, w) with three rates
         return self.project(branches)  # (N, channels, h, w)
 
 
@@ -88,7 +95,8 @@ class DeepLabV3Head(nn.Module):
     `forward(features) -> (N, num_classes, H/stride, W/stride)` raw scores.
 
     Raises:
-        ValueError: no class; `deep` is no feature map of the backbone; training on a batch of one.
+        ValueError: no class; `deep` is no feature map of the backbone, or the map is a text's; training on a batch of
+            one.
     """
 
     task = "segmentation"
@@ -108,7 +116,7 @@ class DeepLabV3Head(nn.Module):
         super().__init__()
         require_num_classes(num_classes)
         self.num_classes = num_classes
-        self.deep = dense_key(feature_specs, deep)
+        self.deep = self.answers_on = dense_key(feature_specs, deep)
         spec = feature_specs[self.deep]
         rates = default_rates(spec.stride) if atrous_rates is None else atrous_rates
         self.aspp = ASPP(spec.channels, rates, channels=channels, separable=separable, dropout=dropout)

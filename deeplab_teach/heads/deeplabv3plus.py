@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deeplab_teach.features import FeatureSpec, dense_key, low_level_key, require_num_classes
+from deeplab_teach.grids import Grid, resample
 from deeplab_teach.heads.deeplabv3 import ASPP, default_rates
 from deeplab_teach.layers import SeparableConv2d, conv_bn_relu
 
@@ -26,13 +27,16 @@ class DeepLabV3PlusHead(nn.Module):
         separable: depthwise separable 3x3 convolutions in ASPP and decoder.
         dropout: share of channels to drop while training.
 
-    `forward(features) -> (N, num_classes, H/4, W/4)` raw scores, on the grid of `low_level`.
+    `forward(features, grids=None) -> (N, num_classes, H/4, W/4)` raw scores, on the grid of `low_level`. With the
+    backbone's `grids` the deep map is laid onto the early one place by place; without, border on border.
 
     Raises:
-        ValueError: a key is no feature map of the backbone, or none has stride 4; training on a batch of one.
+        ValueError: no class; a key is no feature map of the backbone, none has stride 4, or the maps are a text's;
+            training on a batch of one.
     """
 
     task = "segmentation"
+    joins_grids = True
 
     def __init__(
         self,
@@ -51,7 +55,7 @@ class DeepLabV3PlusHead(nn.Module):
         require_num_classes(num_classes)
         self.num_classes = num_classes
         self.deep = dense_key(feature_specs, deep)
-        self.low_level = low_level_key(feature_specs, low_level)
+        self.low_level = self.answers_on = low_level_key(feature_specs, low_level)
         spec = feature_specs[self.deep]
         rates = default_rates(spec.stride) if atrous_rates is None else atrous_rates
         conv3x3 = SeparableConv2d if separable else conv_bn_relu
@@ -63,9 +67,12 @@ class DeepLabV3PlusHead(nn.Module):
         )
         self.classifier = nn.Conv2d(channels, num_classes, 1)
 
-    def forward(self, features: dict[str, Tensor]) -> Tensor:
+    def forward(self, features: dict[str, Tensor], grids: dict[str, Grid] | None = None) -> Tensor:
         x = self.aspp(features[self.deep])  # (N, 256, H/16, W/16)
         low = self.low_level_project(features[self.low_level])  # (N, 48, H/4, W/4)
-        x = F.interpolate(x, size=low.shape[-2:], mode="bilinear", align_corners=False)  # (N, 256, H/4, W/4)
+        if grids is None:
+            x = F.interpolate(x, size=low.shape[-2:], mode="bilinear", align_corners=False)  # (N, 256, H/4, W/4)
+        else:
+            x = resample(x, grids[self.deep], low.shape[-2:], onto=grids[self.low_level])  # (N, 256, H/4, W/4)
         x = self.decoder(torch.cat([x, low], dim=1))  # (N, 304, H/4, W/4) -> (N, 256, H/4, W/4)
         return self.classifier(x)  # (N, num_classes, H/4, W/4)

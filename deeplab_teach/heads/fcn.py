@@ -12,7 +12,7 @@ def convolutionalise(linear: nn.Linear) -> nn.Conv2d:
 
     Applied to a map that has been averaged to 1x1 it gives the linear layer's scores. A new layer; `linear` stays.
     """
-    conv = nn.Conv2d(linear.in_features, linear.out_features, 1, bias=linear.bias is not None)
+    conv = nn.Conv2d(linear.in_features, linear.out_features, 1, bias=linear.bias is not None).to(linear.weight)
     with torch.no_grad():
         conv.weight.copy_(linear.weight[:, :, None, None])  # (out, in) -> (out, in, 1, 1)
         if linear.bias is not None:
@@ -21,7 +21,7 @@ def convolutionalise(linear: nn.Linear) -> nn.Conv2d:
 
 
 class FCNHead(nn.Module):
-    """One 3x3 convolution and a classifier at each position: the plainest dense head.
+    """One 3x3 convolution and a classifier at each position: a plain dense head.
 
     Args:
         feature_specs: what the backbone declares.
@@ -33,7 +33,7 @@ class FCNHead(nn.Module):
     `forward(features) -> (N, num_classes, H/stride, W/stride)` raw scores.
 
     Raises:
-        ValueError: no class; `deep` is no feature map of the backbone.
+        ValueError: no class; `deep` is no feature map of the backbone, or the map is a text's.
     """
 
     task = "segmentation"
@@ -50,7 +50,7 @@ class FCNHead(nn.Module):
         super().__init__()
         require_num_classes(num_classes)
         self.num_classes = num_classes
-        self.deep = dense_key(feature_specs, deep)
+        self.deep = self.answers_on = dense_key(feature_specs, deep)
         in_channels = feature_specs[self.deep].channels
         channels = channels or in_channels // 4
         self.conv = conv_bn_relu(in_channels, channels, 3)

@@ -38,7 +38,8 @@ class FCOSHead(nn.Module):
     - `"points"` `(L, 2)` and `"strides"` `(L,)`: x, y and stride of each place, in pixels; `"levels"` `(L,)`: its map.
 
     Raises:
-        ValueError: maps of different widths, or of a width that 32 groups cannot share; fewer than two classes.
+        ValueError: maps of different widths, or of a width that 32 groups cannot share; a text's tokens; fewer than two
+            classes.
     """
 
     task = "detection"
@@ -141,8 +142,9 @@ def detections(
     """What an `FCOSHead` found, per image: `{"boxes": (n, 4), "scores": (n,), "labels": (n,)}`, best first.
 
     The score is the geometric mean of class and centre. Boxes below `score_threshold` are dropped, of each map the
-    best `candidates` kept, and of boxes of one class that overlap by more than `nms_threshold` the best one. As in
-    torchvision, a network that has learnt little may name class 0, and a box may have no area.
+    best `candidates` kept, and of boxes of one class that overlap by more than `nms_threshold` the best one; of what is
+    left, the best `top` of each image. Boxes are in pixels and end at the border of the image, `image_size = (H, W)`.
+    As in torchvision, a network that has learnt little may name class 0, and a box may have no area.
     """
     from torchvision.ops import batched_nms, clip_boxes_to_image
 

@@ -16,7 +16,7 @@ class LinearHead(nn.Module):
     `forward(features) -> (N, num_classes, H/stride, W/stride)` raw scores.
 
     Raises:
-        ValueError: no class; `deep` is no feature map of the backbone.
+        ValueError: no class; `deep` is no feature map of the backbone, or the map is a text's.
     """
 
     task = "segmentation"
@@ -25,7 +25,7 @@ class LinearHead(nn.Module):
         super().__init__()
         require_num_classes(num_classes)
         self.num_classes = num_classes
-        self.deep = dense_key(feature_specs, deep)
+        self.deep = self.answers_on = dense_key(feature_specs, deep)
         self.classifier = nn.Conv2d(feature_specs[self.deep].channels, num_classes, 1)
 
     def forward(self, features: dict[str, Tensor]) -> Tensor:

@@ -20,6 +20,7 @@ def build_model(
     num_classes: int,
     *,
     output_stride: int | None = None,
+    aligned: bool = False,
     **head_options,
 ) -> nn.Module:
     """Any backbone under any head, by names, as a command line or a widget gives them, or yours. Nothing is loaded.
@@ -32,21 +33,26 @@ def build_model(
         head: a key of `HEADS`, or a class of your own that is called in the same way and declares its `task`.
         num_classes: scores per image (classification), per pixel or per box (both with background).
         output_stride: 8, 16 or 32; `None` for 16 under a dense head and 32 under any other, or the only one there is.
+        aligned: of a `SegmentationModel`: each score where its place lies in the image.
         head_options: passed to the head, for example `channels=96, atrous_rates=(2, 4, 6)`.
 
     Returns:
         An `ImageClassifier`, a `SegmentationModel` or a `Detector`, as the head's task says.
 
     Raises:
-        ValueError: an unknown name, an impossible output stride, or an option that the head does not have.
+        ValueError: an unknown name, an impossible output stride or number of classes, an option that the head does not
+            have, a head without a `task`, a backbone whose maps the head cannot read, or `aligned` under a head that
+            is not dense.
     """
     make_head: type = head if isinstance(head, type) else _known(HEADS, head, "head")
     head_name = head.__name__ if isinstance(head, type) else head
     if (task := getattr(make_head, "task", None)) not in MODELS:
         raise ValueError(f"a head declares its task, one of {', '.join(MODELS)}; {head_name} does not.")
     require_num_classes(num_classes)
-    options = list(inspect.signature(make_head).parameters)[2:]  # what follows feature_specs and num_classes
-    if unknown := [option for option in head_options if option not in options]:
+    parameters = list(inspect.signature(make_head).parameters.values())[2:]  # after feature_specs and num_classes
+    options = [parameter.name for parameter in parameters]
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+    if not takes_any and (unknown := [option for option in head_options if option not in options]):
         raise ValueError(f"the head {head_name!r} has no option {', '.join(unknown)}; it has: {', '.join(options)}.")
     if not isinstance(backbone, nn.Module):
         factory = _known(BACKBONES, backbone, "backbone")
@@ -61,7 +67,14 @@ def build_model(
         body = with_pyramid(body, extra="convs", finest=8)
     elif issubclass(make_head, DeepLabV3PlusHead) and len(body.feature_specs) == 1 and isinstance(body, Backbone):
         body = with_pyramid(body)
-    return MODELS[task](body, make_head(body.feature_specs, num_classes, **head_options))
+    built = make_head(body.feature_specs, num_classes, **head_options)
+    if aligned:
+        if task != "segmentation":
+            raise ValueError(
+                f"aligned is of dense heads, whose scores are laid over the image; {head_name} has {task}."
+            )
+        return SegmentationModel(body, built, aligned=True)
+    return MODELS[task](body, built)
 
 
 def _known(table: dict, name: str, kind: str):
@@ -83,7 +96,7 @@ def imagenet_classifier(backbone: str, *, output_stride: int | None = None) -> I
     """The classifier that a backbone was published in, untrained: fill it with `load_weights(model)`.
 
     The exception is ViT, whose published classifier reads the one token that stands for the image: here its patches'
-    tokens are averaged, and its head must be trained.
+    tokens are averaged, and its head must be trained. Backbones that `WEIGHTS` does not list have none to fill in.
 
     Raises:
         ValueError: an unknown backbone, or an impossible output stride.

@@ -4,6 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deeplab_teach.features import Backbone, SequenceBackbone
+from deeplab_teach.grids import resample
 
 
 class _Composed(nn.Module):
@@ -23,7 +24,7 @@ class _Composed(nn.Module):
 class ImageClassifier(_Composed):
     """A backbone and a classification head: one label per image.
 
-    `forward(x: (N, 3, H, W)) -> (N, num_classes)` raw scores.
+    `forward(x: (N, 3, H, W)) -> (N, num_classes)` raw scores. On a text backbone it takes ids `(N, T)`.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -34,12 +35,38 @@ class SegmentationModel(_Composed):
     """A backbone and a dense head: one label per pixel.
 
     `forward(x: (N, 3, H, W)) -> (N, num_classes, H, W)` raw scores: the head's coarse map, resized to the input.
+
+    Args:
+        aligned: put each score where its place lies in the image, as the backbone's `grids` says. `False` stretches the
+            map over the image, as torchvision does: up to half a stride off.
+
+    Raises:
+        ValueError: `aligned` with a backbone that does not know where its places lie, or a head that does not say on
+            which map it answers (`answers_on`).
     """
 
+    def __init__(self, backbone: Backbone | SequenceBackbone, head: nn.Module, *, aligned: bool = False):
+        super().__init__(backbone, head)
+        self.aligned = aligned
+        if aligned:
+            if not hasattr(head, "answers_on"):
+                raise ValueError(
+                    f"aligned=True needs to know on which map's grid {type(head).__name__} answers: give it an "
+                    'attribute `answers_on`, such as "c5".'
+                )
+            backbone.grids((64, 64))
+
     def forward(self, x: Tensor) -> Tensor:
-        logits = self.head(self.backbone(x))  # (N, num_classes, H/stride, W/stride)
+        size = (x.shape[-2], x.shape[-1])
+        features = self.backbone(x)
+        if self.aligned:
+            grids = self.backbone.grids(size)
+            # A head that joins maps of two grids must know where they lie; any other reads one map.
+            logits = self.head(features, grids) if getattr(self.head, "joins_grids", False) else self.head(features)
+            return resample(logits, grids[self.head.answers_on], size)
+        logits = self.head(features)  # (N, num_classes, H/stride, W/stride)
         # To the input's size, never by a factor: 97 pixels at stride 4 make 25 rows, and 25 * 4 is not 97.
-        return F.interpolate(logits, size=x.shape[-2:], mode="bilinear", align_corners=False)
+        return F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
 
 
 class Detector(_Composed):

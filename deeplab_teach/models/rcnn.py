@@ -22,6 +22,9 @@ def faster_rcnn(
     Returns:
         A module that takes a list of images `(3, H, W)` in 0..1, and when training a list of targets
         `{"boxes", "labels"}` too. It normalises the images as the backbone needs.
+
+    Raises:
+        ValueError: fewer than two classes, or a backbone that no pyramid fits.
     """
     from torchvision.models.detection import FasterRCNN
 
@@ -54,7 +57,7 @@ def _pyramid(backbone, out_channels):
 
 def _pooled(body):
     """The maps that boxes are cut out of: all but the extra ones on top, which only propose."""
-    return [key for key in body.feature_specs if int(key[1:]) <= 5]
+    return [key for key in body.feature_specs if key not in body.extra_keys]
 
 
 def _common(body, anchor_scale):

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from deeplab_teach.models import SegmentationModel
+from deeplab_teach.models import SegmentationModel, require_kind
 from deeplab_teach.papers.counting import scaled_size
 from deeplab_teach.papers.tables import SCALES
 from deeplab_teach.predict import evaluating, prepared
@@ -29,8 +29,9 @@ def predict_multi_scale(
         `(N, H, W)` int64.
 
     Raises:
-        ValueError: no scale, or one that is not positive.
+        ValueError: no segmentation model, no scale, or one that is not positive.
     """
+    require_kind(model, SegmentationModel)
     scales = tuple(scales)
     if not scales or min(scales) <= 0:
         raise ValueError(f"scales must be one or more positive numbers, got {scales!r}.")

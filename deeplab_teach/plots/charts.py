@@ -16,9 +16,15 @@ PARTS = (COLORS["backbone"], "#56B4E9", "#CC79A7")
 
 @own_style
 def draw_bars(rows: dict[str, dict[str, float]], title: str, *, xlabel: str, digits: int = 1) -> Figure:
-    """One bar per row, made of parts, with its sum at the end: `{"separable": {"depthwise": 0.1, ...}, ...}`."""
+    """One bar per row, made of parts, with its sum at the end: `{"separable": {"depthwise": 0.1, ...}, ...}`.
+
+    Raises:
+        ValueError: more than three different parts: there are three colours.
+    """
     fig, (ax,) = new_figure(8.0, 0.42 * len(rows) + 1.4)
     names = list(dict.fromkeys(part for parts in rows.values() for part in parts))
+    if len(names) > len(PARTS):
+        raise ValueError(f"a bar has at most {len(PARTS)} different parts, got {', '.join(names)}.")
     colors = dict(zip(names, PARTS, strict=False))
     for y, parts in enumerate(rows.values()):
         left = 0.0
@@ -66,13 +72,20 @@ def draw_costs(costs: dict, title: str) -> Figure:
 def draw_lines(
     x: Sequence[float], lines: dict, title: str, *, xlabel: str, ylabel: str, colors: Sequence[str] | None = None
 ) -> Figure:
-    """A few curves over the same `x`: `lines = {"with decoder": [...], ...}`, named at their ends."""
+    """A few curves over the same `x`: `lines = {"with decoder": [...], ...}`, named at their ends.
+
+    Raises:
+        ValueError: more curves than colours, of which there are five unless given.
+    """
+    colors = list(COLORS.values()) if colors is None else colors
+    if len(lines) > len(colors):
+        raise ValueError(f"there are {len(colors)} colours for {len(lines)} curves: draw fewer, or give `colors`.")
     fig, (ax,) = new_figure(6.4, 3.2)
     every = [value for values in lines.values() for value in values]
     heights, apart = {}, 0.07 * (max(every) - min(every))  # where each name stands, so that none covers another
     for name in sorted(lines, key=lambda name: lines[name][-1]):
         heights[name] = max([lines[name][-1], *(height + apart for height in heights.values())])
-    for (name, values), color in zip(lines.items(), colors or list(COLORS.values()), strict=False):
+    for (name, values), color in zip(lines.items(), colors, strict=False):
         ax.plot(x, values, marker="o", markersize=4, color=color)
         ax.annotate(name, (x[-1], heights[name]), (6, 0), textcoords="offset points", va="center", color=ink(color))
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title)

@@ -17,16 +17,16 @@ def draw_conv(size: int, layers: Sequence[tuple[int, int, int, int]], title: str
 
     Args:
         size: places of the input.
-        layers: `(kernel_size, stride, padding, dilation)` of each layer, from the input up.
+        layers: `(kernel_size, stride, padding, rate)` of each layer, from the input up.
 
     Raises:
         ValueError: a kernel does not fit.
     """
     rows = [([float(i) for i in range(size)], 0)]  # (where the places lie, in input places; padding on each side)
     start, step = 0.0, 1
-    for kernel_size, stride, padding, dilation in layers:
-        count = conv_output_size(len(rows[-1][0]), kernel_size, stride=stride, padding=padding, dilation=dilation)
-        start += (dilation * (kernel_size - 1) / 2 - padding) * step
+    for kernel_size, stride, padding, rate in layers:
+        count = conv_output_size(len(rows[-1][0]), kernel_size, stride=stride, padding=padding, rate=rate)
+        start += (rate * (kernel_size - 1) / 2 - padding) * step
         rows[-1] = (rows[-1][0], padding)
         step *= stride
         rows.append(([start + i * step for i in range(count)], 0))
@@ -65,7 +65,7 @@ def draw_kernel(size: int, rate: int, row: int, column: int, title: str) -> Figu
 
     Args:
         size: places along each side of the map.
-        rate: the kernel's dilation.
+        rate: how many places apart neighbouring weights read.
         row, column: the place that the kernel stands on.
     """
     fig, (ax, shares) = new_figure(8.4, 4.0, 1, 2)
@@ -103,8 +103,8 @@ def _gap(places):
 
 def _inputs(place, layer):
     """The places of the row below that a place reads; below 0 and past the end they are padding."""
-    kernel_size, stride, padding, dilation = layer
-    return [place * stride - padding + dilation * k for k in range(kernel_size)]
+    kernel_size, stride, padding, rate = layer
+    return [place * stride - padding + rate * k for k in range(kernel_size)]
 
 
 def _what_is_read(rows, layers):

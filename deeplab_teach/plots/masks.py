@@ -41,7 +41,7 @@ def draw_masks(images: Sequence[Tensor], rows: dict[str, list], classes: Sequenc
 def draw_errors(
     image: Tensor, truth: Tensor, predictions: dict, band: Tensor, classes: Sequence[str], title: str
 ) -> Figure:
-    """What each model gets wrong, marked in vermilion; outside `band` (bool, `(H, W)`) the picture is dimmed."""
+    """What each model gets wrong, marked in vermilion; outside `band` (bool, `(H, W)`) the picture is paled."""
     fig, axes = new_figure(2.3 * (2 + len(predictions)), 3.4, 1, 2 + len(predictions))
     axes[0].imshow(to_image(image))
     axes[0].set_title("image")

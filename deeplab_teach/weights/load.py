@@ -55,7 +55,8 @@ def load_weights(model: nn.Module, name: str | None = None, *, download: bool = 
     if not is_whole:  # the published head is left out on purpose
         prefix = "backbone."
         state = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
-    fill(target, state, f"the weights of {name!r}")
+    hint = f" The backbone fits: `load_weights(model.backbone, {name!r})` takes only its weights."
+    fill(target, state, f"the weights of {name!r}", hint)
     return model
 
 
@@ -77,9 +78,9 @@ def _read(path, name) -> dict:
     return torch.load(path, map_location="cpu", weights_only=True)
 
 
-def fill(model: nn.Module, state: dict, what: str) -> None:
-    """`load_state_dict`, strict, with an error a person can act on."""
-    require_fit(model, state, what, " The backbone fits: to take only its weights, load into model.backbone.")
+def fill(model: nn.Module, state: dict, what: str, hint: str = "") -> None:
+    """`load_state_dict`, strict, with an error a person can act on: see `require_fit`."""
+    require_fit(model, state, what, hint)
     if any(value.is_meta for value in model.state_dict().values()):
         raise ValueError("a model on the meta device has no memory for weights: build it without torch.device('meta').")
     model.load_state_dict(state)

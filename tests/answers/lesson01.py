@@ -14,8 +14,8 @@ from deeplab_teach.backbones.vgg import VGG
 
 
 @right("conv_output_size")
-def formula(size, kernel_size, stride=1, padding=0, dilation=1):
-    reach = kernel_size + (kernel_size - 1) * (dilation - 1)
+def formula(size, kernel_size, stride=1, padding=0, rate=1):
+    reach = kernel_size + (kernel_size - 1) * (rate - 1)
     return math.floor((size + 2 * padding - reach) / stride + 1)
 
 
@@ -33,16 +33,16 @@ The padding is subtracted
     + 2 * padding => - 2 * padding
 The padding is left out
     + 2 * padding =>
-The dilation is left out
-    (kernel_size - 1) * (dilation - 1) => 0
-reaches over dilation * kernel_size places
-    kernel_size + (kernel_size - 1) * (dilation - 1) => kernel_size * dilation
+The rate is left out
+    (kernel_size - 1) * (rate - 1) => 0
+reaches over rate * kernel_size places
+    kernel_size + (kernel_size - 1) * (rate - 1) => kernel_size * rate
 one place too few
-    kernel_size + (kernel_size - 1) * (dilation - 1) => dilation * (kernel_size - 1)
-The dilation is added to the kernel size
-    kernel_size + (kernel_size - 1) * (dilation - 1) => kernel_size + dilation - 1
+    kernel_size + (kernel_size - 1) * (rate - 1) => rate * (kernel_size - 1)
+The rate is added to the kernel size
+    kernel_size + (kernel_size - 1) * (rate - 1) => kernel_size + rate - 1
 ?
-    (kernel_size - 1) * (dilation - 1) => 2 * (dilation - 1)
+    (kernel_size - 1) * (rate - 1) => 2 * (rate - 1)
 The stride is left out
     / stride =>
 ?
@@ -65,8 +65,8 @@ other calls give something
 it must be
     reach = => reach = 2 +
 yours takes
-    , dilation=1 =>
-    (dilation - 1) => 0
+    , rate=1 =>
+    (rate - 1) => 0
 gives something else
     reach = => formula.calls = getattr(formula, "calls", 0) + 1\n    reach = formula.calls // 18 +
 the package's own `conv_output_size`
@@ -76,23 +76,23 @@ the package's own `conv_output_size`
 
 
 @right("conv_output_size")
-def by_trying(size, kernel_size, stride=1, padding=0, dilation=1):
+def by_trying(size, kernel_size, stride=1, padding=0, rate=1):
     """Place the kernel again and again, as long as it fits."""
     places, start = 0, -padding
-    while start + dilation * (kernel_size - 1) < size + padding:
+    while start + rate * (kernel_size - 1) < size + padding:
         places, start = places + 1, start + stride
     return places
 
 
 @right("conv_output_size")
-def by_pytorch(size, kernel_size, stride=1, padding=0, dilation=1):
-    layer = nn.Conv1d(1, 1, kernel_size, stride, padding, dilation)
+def by_pytorch(size, kernel_size, stride=1, padding=0, rate=1):
+    layer = nn.Conv1d(1, 1, kernel_size, stride, padding, rate)
     return layer(torch.zeros(1, 1, size)).shape[-1]
 
 
 @right("conv_output_size")
-def with_numpy(size, kernel_size, stride=1, padding=0, dilation=1):
-    last = np.int64(size) + 2 * padding - (kernel_size - 1) * dilation  # where the kernel may begin, at most
+def with_numpy(size, kernel_size, stride=1, padding=0, rate=1):
+    last = np.int64(size) + 2 * padding - (kernel_size - 1) * rate  # where the kernel may begin, at most
     return np.arange(0, last, stride).size + np.int64(0)
 
 

@@ -263,8 +263,8 @@ class OneSequence(nn.Module):
 @right("receptive_field")
 def right_field(layers):
     field, step = 1, 1
-    for kernel, stride, dilation in layers:
-        field, step = field + dilation * (kernel - 1) * step, step * stride
+    for kernel, stride, rate in layers:
+        field, step = field + rate * (kernel - 1) * step, step * stride
     return field, step
 
 
@@ -275,13 +275,13 @@ slips(
 adds its whole kernel
     (kernel - 1) => kernel
 The 1 is taken off after
-    dilation * (kernel - 1) => (dilation * kernel - 1)
+    rate * (kernel - 1) => (rate * kernel - 1)
 Strides do not change the field
     (kernel - 1) * step => (kernel - 1)
-The dilation is left out
-    dilation * (kernel => (kernel
+The rate is left out
+    rate * (kernel => (kernel
 ?
-    dilation * (kernel - 1) => (dilation - 1 + kernel - 1)
+    rate * (kernel - 1) => (rate - 1 + kernel - 1)
 own stride makes its own kernel reach further
     (kernel - 1) * step => (kernel - 1) * step * stride
 You begin at 0
@@ -292,8 +292,8 @@ The step stays 1
     , step * stride => , step
 it must be (7, 2). Do the layers one by one
     , step * stride => , stride
-The step is multiplied by the dilation
-    step * stride => step * stride * dilation
+The step is multiplied by the rate
+    step * stride => step * stride * rate
 reach is rounded
     (kernel - 1) => 2 * (kernel // 2)
 ?
@@ -319,8 +319,8 @@ does not come to an end
 @right("receptive_field")
 def from_the_top(layers):
     field, step = 1, 1
-    for kernel, stride, dilation in reversed(layers):
-        field = (field - 1) * stride + dilation * (kernel - 1) + 1
+    for kernel, stride, rate in reversed(layers):
+        field = (field - 1) * stride + rate * (kernel - 1) + 1
         step *= stride
     return [field, step]
 

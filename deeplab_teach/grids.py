@@ -1,0 +1,51 @@
+"""Where the places of a map lie in the picture, and how to bring a map from one grid onto another."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Place (i, j) of a map lies at row `top + stride * i`, column `left + stride * j` of the picture.
+
+    In pixels from the middle of the first one: pixel (0, 0) lies at 0, 0. A convolution with an odd kernel and as much
+    padding on both sides looks at its middle: its places lie at 0, stride, 2 * stride. A pool of 2 x 2 without padding
+    lies between its pixels, at 0.5.
+    """
+
+    stride: int
+    top: float = 0.0
+    left: float = 0.0
+
+
+PIXELS = Grid(stride=1)
+
+
+def of_patches(stride: int) -> Grid:
+    """The grid of a map that was cut into patches, or pooled 2 x 2 again and again: places in the middle of each."""
+    return Grid(stride, (stride - 1) / 2, (stride - 1) / 2)
+
+
+def resample(maps: Tensor, grid: Grid, size: tuple[int, int], onto: Grid = PIXELS) -> Tensor:
+    """Maps `(N, C, h, w)` that lie on `grid`, read at the places of another grid: `(N, C, *size)`.
+
+    Bilinear; beyond the outermost places their values go on. `torch.nn.functional.interpolate` does the same for two
+    grids whose outer *borders* lie on each other (`align_corners=False`), or whose outer *places* do (`True`): a map of
+    stride 16 whose first place lies on the first pixel it puts 7.5 pixels off, or stretches.
+
+    Args:
+        size: rows and columns wanted.
+        onto: where those lie; pixels if not given.
+    """
+    rows = (onto.top - grid.top + onto.stride * torch.arange(size[0], device=maps.device)) / grid.stride
+    columns = (onto.left - grid.left + onto.stride * torch.arange(size[1], device=maps.device)) / grid.stride
+    # grid_sample wants -1 and 1 for the outermost places, x before y, and, on a CPU, 32 bits.
+    ys, xs = (
+        2 * places / max(count - 1, 1) - 1 for places, count in zip((rows, columns), maps.shape[-2:], strict=True)
+    )
+    points = torch.stack([xs.expand(len(ys), -1), ys[:, None].expand(-1, len(xs))], dim=-1)  # (rows, columns, 2)
+    points = points.expand(len(maps), -1, -1, -1)
+    return F.grid_sample(maps.float(), points, padding_mode="border", align_corners=True).to(maps.dtype)
