@@ -42,7 +42,7 @@ _FILES = {
     "metrics": ("average_precision", "confusion_matrix", "iou", "mean_iou", "trimap_band"),
     "cost": ("blocks", "count", "count_params", "multiply_adds"),
     "device": ("pick_device",),
-    "training": ("evaluate", "train"),
+    "training": ("dataset_confusion", "evaluate", "evaluate_boxes", "freeze", "freeze_batch_norm", "train"),
     "speed": ("folded",),
     "papers": (),
     "plots": (),

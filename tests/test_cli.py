@@ -10,10 +10,10 @@ import torch
 from PIL import Image
 
 from deeplab_teach import __main__ as cli
-from deeplab_teach import training as train_module
 from deeplab_teach.checkpoint import load_model
 from deeplab_teach.datasets import LESSON_CLASSES, EmojiScenes, class_colors
 from deeplab_teach.datasets import scenes as scenes_module
+from deeplab_teach.training import tasks
 
 TINY = ["train", "--scratch", "--scenes", "4", "--batch-size", "2", "--epochs", "1", "--size", "32", "--device", "cpu"]
 FCN = ["--backbone", "resnet18", "--head", "fcn", "--option", "channels=8"]
@@ -122,7 +122,7 @@ def test_stopped_and_gone_on_with(tmp_path, capsys, few_scenes, monkeypatch):
     out = tmp_path / "model.safetensors"
     argv = [*TINY, *FCN, "--epochs", "2", "--out", str(out)]
     with monkeypatch.context() as patch:
-        calls, evaluate = [], train_module.evaluate
+        calls, evaluate = [], tasks.SEGMENTATION.evaluate
 
         def stop_in_epoch_2(*args, **options):
             calls.append(args)
@@ -130,7 +130,7 @@ def test_stopped_and_gone_on_with(tmp_path, capsys, few_scenes, monkeypatch):
                 raise KeyboardInterrupt
             return evaluate(*args, **options)
 
-        patch.setattr(train_module, "evaluate", stop_in_epoch_2)
+        patch.setattr(tasks, "SEGMENTATION", tasks.SEGMENTATION._replace(evaluate=stop_in_epoch_2))
         assert cli.main(argv) == 130
     err = capsys.readouterr().err
     assert "Traceback" not in err and "goes on" in err.splitlines()[-1]

@@ -8,13 +8,12 @@ import torch
 from torch import nn
 from torch.utils.data import Dataset
 
-from deeplab_teach import training as train_module
 from deeplab_teach.datasets import EmojiScenes
 from deeplab_teach.features import Backbone, FeatureSpec
 from deeplab_teach.heads import DeepLabV3Head, DeepLabV3PlusHead, FCNHead, LinearHead
 from deeplab_teach.layers import conv_bn_relu
 from deeplab_teach.models import SegmentationModel
-from deeplab_teach.training import evaluate, train
+from deeplab_teach.training import evaluate, runs, train
 
 CLASSES = ("background", "cat", "bus")
 SIZE = 32
@@ -63,6 +62,9 @@ class Stopping(Dataset):
 
     def __init__(self, dataset, at):
         self.dataset, self.at, self.asked = dataset, at, 0
+
+    def __repr__(self):
+        return repr(self.dataset)
 
     def __len__(self):
         return len(self.dataset)
@@ -434,4 +436,4 @@ def test_the_state_of_a_run_is_small_and_plain(run_file):
     """Loadable without running code (`weights_only`), and nothing in it but what `train` says."""
     state = torch.load(run_file, weights_only=True)
     assert set(state) == {"model", "strides", "optimizer", "schedule", "settings", "history"}
-    assert train_module._strides(tiny_model()) == state["strides"]
+    assert runs._strides(tiny_model()) == state["strides"]

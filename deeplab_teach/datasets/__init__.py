@@ -1,6 +1,6 @@
 """Images to learn from: emoji scenes with exact labels, photographs of clear licence, and a reader for your own."""
 
-from .batches import segmentation_collate
+from .batches import detection_collate, segmentation_collate
 from .classes import LESSON_CLASSES, VOC_CLASSES, class_colors, voc_colors
 from .images import read_image
 from .photos import PHOTOS, photo
@@ -13,6 +13,7 @@ __all__ = [
     "EmojiScenes",
     "EmojiThumbnails",
     "class_colors",
+    "detection_collate",
     "photo",
     "read_image",
     "segmentation_collate",

@@ -1,4 +1,4 @@
-"""One road from whatever a segmentation dataset gives to the tensors that a network is trained and judged on."""
+"""One road from whatever a dataset gives to the tensors that a network is trained and judged on."""
 
 from collections.abc import Sequence
 
@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+from torchvision import tv_tensors
+from torchvision.transforms.v2.functional import convert_bounding_box_format
 
 from .images import read_image
 
@@ -37,6 +39,45 @@ def segmentation_collate(batch: Sequence[tuple]) -> tuple[Tensor, Tensor]:
             "alike, such as torchvision's v2.RandomCrop or v2.Resize."
         )
     return torch.stack(images), torch.stack(masks)
+
+
+def detection_collate(batch: Sequence[tuple]) -> tuple[list[Tensor], list[dict[str, Tensor]]]:
+    """Items of a detection dataset to a batch: pass it as a DataLoader's `collate_fn`. Images may differ in size.
+
+    Args:
+        batch: a list of `(image, target)`; images as for `segmentation_collate`, targets dicts with `"boxes"`, (n, 4),
+            in pixels, XYXY or `tv_tensors.BoundingBoxes` of any format, and `"labels"`, (n,); `"masks"`, (n, H, W), and
+            `"iscrowd"`, (n,), if there are.
+
+    Returns:
+        Images float32 (3, H, W) in 0..1, and a dict each of `"boxes"` float32 (n, 4) XYXY, `"labels"` int64 (n,), and
+        `"masks"` uint8 (n, H, W) if there were. Left out are crowds, and boxes less than a pixel wide or high, as a
+        crop leaves them at its border.
+
+    Raises:
+        ValueError: an item of another kind, or another number of labels or masks than of boxes.
+    """
+    return [_image(image) for image, _ in batch], [_objects(target) for _, target in batch]
+
+
+def _objects(target) -> dict[str, Tensor]:
+    missing = [key for key in ("boxes", "labels") if not isinstance(target, dict) or key not in target]
+    if missing:
+        has = ", ".join(map(str, target)) if isinstance(target, dict) else type(target).__name__
+        raise ValueError(f"a target of detection needs the keys 'boxes' and 'labels'; it has {has or 'none'}.")
+    boxes = target["boxes"]
+    if isinstance(boxes, tv_tensors.BoundingBoxes):
+        boxes = convert_bounding_box_format(boxes, new_format=tv_tensors.BoundingBoxFormat.XYXY)
+    boxes = torch.as_tensor(boxes).as_subclass(Tensor).float().reshape(-1, 4)
+    values = {"boxes": boxes, "labels": torch.as_tensor(target["labels"]).as_subclass(Tensor).long()}
+    if "masks" in target:
+        values["masks"] = torch.as_tensor(target["masks"]).as_subclass(Tensor).to(torch.uint8)
+    if lengths := {key: len(value) for key, value in values.items() if len(value) != len(boxes)}:
+        raise ValueError(f"each of {len(boxes)} boxes needs one of each kind, got {lengths}.")
+    kept = (boxes[:, 2:] - boxes[:, :2] >= 1).all(dim=1)
+    if "iscrowd" in target:
+        kept &= ~torch.as_tensor(target["iscrowd"]).as_subclass(Tensor).bool()
+    return {key: value[kept] for key, value in values.items()}
 
 
 def _image(image) -> Tensor:
