@@ -37,7 +37,10 @@ _FILES = {
     "predict": ("predict_boxes", "predict_classes", "predict_mask", "predict_places"),
     "weights": ("WEIGHTS", "load_weights"),
     "checkpoint": ("load_model", "save_model"),
-    "datasets": ("EmojiScenes", "EmojiThumbnails", "photo", "read_image"),
+    "datasets": (
+        *("EmojiScenes", "EmojiThumbnails", "MaskFolder", "VOCSegmentation", "OxfordPets", "COCODetection", "photo"),
+        *("read_image", "read_mask"),
+    ),
     "losses": ("fcos_loss", "segmentation_loss"),
     "metrics": ("average_precision", "confusion_matrix", "iou", "mean_iou", "trimap_band"),
     "cost": ("blocks", "count", "count_params", "multiply_adds"),

@@ -1,8 +1,11 @@
-"""Images to learn from: emoji scenes with exact labels, photographs of clear licence, and a reader for your own."""
+"""Images to learn from: emoji scenes with exact labels, photographs of clear licence, and readers for your own."""
 
 from .batches import detection_collate, segmentation_collate
 from .classes import LESSON_CLASSES, VOC_CLASSES, class_colors, voc_colors
+from .coco import COCODetection
 from .images import read_image
+from .mask_files import read_mask
+from .mask_folders import MaskFolder, OxfordPets, VOCSegmentation
 from .photos import PHOTOS, photo
 from .scenes import EmojiScenes, EmojiThumbnails
 
@@ -10,12 +13,17 @@ __all__ = [
     "LESSON_CLASSES",
     "PHOTOS",
     "VOC_CLASSES",
+    "COCODetection",
     "EmojiScenes",
     "EmojiThumbnails",
+    "MaskFolder",
+    "OxfordPets",
+    "VOCSegmentation",
     "class_colors",
     "detection_collate",
     "photo",
     "read_image",
+    "read_mask",
     "segmentation_collate",
     "voc_colors",
 ]

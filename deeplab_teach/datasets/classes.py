@@ -83,3 +83,16 @@ def check_classes(classes: str | Sequence[str]) -> tuple[str, ...]:
     if unknown or not classes or len(set(classes)) != len(classes):
         raise ValueError(f"Class names must be different names of {', '.join(VOC_CLASSES)}; got {classes!r}.")
     return classes
+
+
+def own_classes(classes: Sequence[str]) -> tuple[str, ...]:
+    """The class names of somebody's own data as a tuple: whatever names, "background" first.
+
+    Raises:
+        ValueError: "background" is not the first, one comes twice, or there are more than 255 (label 255 is ignored).
+    """
+    names = (classes,) if isinstance(classes, str) else tuple(classes)
+    strings = all(isinstance(name, str) for name in names)
+    if not strings or names[:1] != ("background",) or len(set(names)) != len(names) or len(names) > 255:
+        raise ValueError(f'classes must be different names, "background" first, 255 at most; got {str(classes)[:200]}.')
+    return names

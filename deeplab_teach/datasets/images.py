@@ -3,10 +3,14 @@
 import io
 import os
 import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import BinaryIO
 
 import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
 from torchvision import tv_tensors
 
 MAX_PIXELS = 100_000_000  # a larger picture needs over 300 MB as RGB, before any network sees it
@@ -64,6 +68,13 @@ def read_image(source: object, *, max_side: int | None = None) -> tv_tensors.Ima
 
 def _decode(file, name, max_side):
     """Decode an open image file to an RGB PIL image, then to a tensor."""
+    with open_picture(file, name, max_side) as picture:
+        return _to_tensor(_shrink(_to_rgb(picture, name), max_side))
+
+
+@contextmanager
+def open_picture(file: BinaryIO, name: str, max_side: int | None = None) -> Iterator[Image.Image]:
+    """Open a binary file as a PIL image; what its decoder throws in the block becomes a `ValueError` with `name`."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit, below, raises instead
@@ -71,7 +82,7 @@ def _decode(file, name, max_side):
                 if max_side is not None:
                     picture.draft(None, (max_side, max_side))  # JPEG: decode at 1/2, 1/4 or 1/8
                 _check_size(picture.size, name)
-                return _to_tensor(_shrink(_to_rgb(picture, name), max_side))
+                yield picture
     except Image.DecompressionBombError as error:
         raise _TooLarge(name, str(error)) from error
     except _TooLarge:
@@ -86,6 +97,34 @@ def _decode(file, name, max_side):
             f"{name} looks like an image but cannot be decoded ({error}); it is damaged or cut short, or it was not "
             "opened in binary mode. Copy or download it again."
         ) from error
+
+
+def require_size(image: Tensor, path: str | os.PathLike, size: Sequence[int], labels: str) -> None:
+    """Check that labels were made for the picture as `read_image` gives it.
+
+    Args:
+        image: (3, H, W), read from the file `path`.
+        size: the (height, width) that the labels are for.
+        labels: what has that size, the beginning of the message.
+
+    Raises:
+        ValueError: it is another one; the message says so if it is the size before the file's EXIF rotation.
+    """
+    (height, width), (other_height, other_width) = image.shape[-2:], size
+    if (other_height, other_width) == (height, width):
+        return
+    with Image.open(path) as picture:
+        turned = picture.size == (other_width, other_height)
+    raise ValueError(
+        f"{labels} has {other_width} x {other_height} pixels (width x height), but its image {os.fspath(path)!r} has "
+        f"{width} x {height}: they must be of one size. "
+        + (
+            "It is the picture's size before its EXIF rotation, and which way to turn the labels would be a guess: "
+            "save the picture without EXIF data if the labels lie as its pixels do, or turn the labels yourself."
+            if turned
+            else "Do they belong together, and was one of them shrunk?"
+        )
+    )
 
 
 def _check_size(size, name):
