@@ -1,9 +1,11 @@
 """Images to learn from: emoji scenes with exact labels, photographs of clear licence, and readers for your own."""
 
+from .augment import detection_transforms, segmentation_transforms
 from .batches import detection_collate, segmentation_collate
 from .classes import LESSON_CLASSES, VOC_CLASSES, class_colors, voc_colors
 from .coco import COCODetection
 from .images import read_image
+from .labelled_photos import Objects, People
 from .mask_files import read_mask
 from .mask_folders import MaskFolder, OxfordPets, VOCSegmentation
 from .photos import PHOTOS, photo
@@ -17,13 +19,17 @@ __all__ = [
     "EmojiScenes",
     "EmojiThumbnails",
     "MaskFolder",
+    "Objects",
     "OxfordPets",
+    "People",
     "VOCSegmentation",
     "class_colors",
     "detection_collate",
+    "detection_transforms",
     "photo",
     "read_image",
     "read_mask",
     "segmentation_collate",
+    "segmentation_transforms",
     "voc_colors",
 ]
