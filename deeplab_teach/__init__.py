@@ -51,6 +51,7 @@ _FILES = {
     "plots": (),
     "explore": (),
     "check": (),
+    "commands": (),
     "doctor": (),
 }
 _HOME = {name: file for file, names in _FILES.items() for name in names}

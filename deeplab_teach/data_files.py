@@ -1,14 +1,17 @@
 """The course's own files: where they lie, whether they are whole, and how to write one safely."""
 
+import errno
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+FULL = 1_000_000  # bytes: with less on a disk, whatever failed while writing failed for want of room
 _PACKAGE = Path(__file__).resolve().parent
 # An installed wheel carries the folder inside the package; a checkout has it beside the package.
 DATA_DIR = _PACKAGE / "data" if (_PACKAGE / "data").is_dir() else _PACKAGE.parent / "data"
@@ -88,8 +91,11 @@ def require_writable(path: str | os.PathLike) -> None:
 def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
     """Give a temporary path beside `path`; move it into place only if the block ends without an error.
 
-    An interrupted run therefore leaves either the whole old file or the whole new one, never half of one. Missing
-    folders on the way to `path` are made.
+    An interrupted run, or a full disk, therefore leaves either the whole old file or the whole new one, never half of
+    one. Missing folders on the way to `path` are made.
+
+    Raises:
+        OSError: the disk is full, or the place cannot be written; the message names `path`.
     """
     path = Path(path).expanduser()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -99,5 +105,13 @@ def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
         yield Path(name)
         os.chmod(name, 0o644)  # mkstemp makes files that only their owner can read
         os.replace(name, path)
+    except Exception as error:
+        # Libraries say "no space left" in words of their own, which do not name the file that was meant.
+        if shutil.disk_usage(path.parent).free < FULL or getattr(error, "errno", None) == errno.ENOSPC:
+            raise OSError(
+                f"{path} could not be written: the disk is full ({error}). Make room and run it again; what was there "
+                "before is unharmed."
+            ) from error
+        raise
     finally:
         Path(name).unlink(missing_ok=True)

@@ -177,3 +177,20 @@ def test_the_shipped_one_segments_what_it_never_saw():
     assert all(value.isfinite().all() for value in model.state_dict().values()), "float16 holds no more than 65504"
     scenes = EmojiScenes(24, split="test", size=recipe["size"], classes=recipe["classes"])
     assert evaluate(model, scenes, batch_size=8) > 0.5
+
+
+def test_a_full_disk_is_named(tmp_path, monkeypatch):
+    """`safetensors`, `torch.save` and Python have their own words for a full disk; the file is named in any case."""
+    import shutil
+
+    from deeplab_teach import data_files
+
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(b"what was there before")
+    for error in (OSError(28, "No space left on device"), RuntimeError("PytorchStreamWriter failed writing file")):
+        free = 10**12 if isinstance(error, OSError) else 10
+        monkeypatch.setattr(shutil, "disk_usage", lambda folder, free=free: shutil._ntuple_diskusage(10**12, 0, free))
+        message = r"model\.safetensors could not be written: the disk is full"
+        with pytest.raises(OSError, match=message), data_files.atomic_write(path):
+            raise error
+        assert path.read_bytes() == b"what was there before" and list(tmp_path.iterdir()) == [path]

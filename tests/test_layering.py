@@ -32,6 +32,7 @@ ORDER = (
     "plots",
     "explore",
     "check",
+    "commands",
     "doctor",
     "__main__",
 )

@@ -459,7 +459,7 @@ def test_a_neck_has_its_own_colour_in_the_bars():
 def test_a_mask_has_the_size_of_its_picture(tmp_path, capsys):
     Image.fromarray(np.random.randint(0, 255, (200, 250, 3), dtype=np.uint8)).save(tmp_path / "фото.jpg")
     assert cli.main(["predict", str(tmp_path / "фото.jpg"), "--max-side", "100"]) == 0
-    assert Image.open(tmp_path / "фото.mask.png").size == (250, 200)
+    assert Image.open(tmp_path / "фото.overlay.png").size == (250, 200)
     assert "(looked at with 100 x 80 pixels)" in capsys.readouterr().out
 
 
@@ -476,7 +476,7 @@ def test_a_terminal_that_cannot_write_a_name(tmp_path):
     environment = os.environ | {"PYTHONIOENCODING": "cp1252", "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(argv, capture_output=True, env=environment, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert b"????.mask.png" in done.stdout and (tmp_path / "фото.mask.png").is_file()
+    assert b"????.overlay.png" in done.stdout and (tmp_path / "фото.overlay.png").is_file()
 
 
 def test_the_doctor_sees_files_that_hide_modules(tmp_path):

@@ -1,12 +1,9 @@
 """Which pictures a command trains or judges on: `--data` and what belongs to it, the same for all commands."""
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from torch.utils.data import Dataset
+from typing import Any
 
 # Where nothing else is said: what is trained on, what is judged on.
 SPLITS = {
@@ -31,12 +28,11 @@ def add_data_options(command: argparse.ArgumentParser, *, default: str | None) -
         help="scenes: emoji on photographs; people, objects: the course's photographs; voc, pets, folder (images/ and "
         f"masks/ with the same names), coco: yours, with --root (default: {known})",
     )
-    group.add_argument("--root", type=path, metavar="FOLDER", help="the folder of voc, pets, folder, or coco's pictures")
+    group.add_argument("--root", type=path, metavar="FOLDER", help="of voc, pets, folder; of coco's pictures")
     group.add_argument("--annotations", type=path, metavar="JSON", help="coco: the file with boxes and masks")
     group.add_argument(
         "--split",
-        help="which part (default: the part that the data is meant to be used of; of folder and coco every fifth picture "
-        "is kept for judging)",
+        help="which part (default: the usual one; of folder and coco every fifth picture is kept for judging)",
     )
     group.add_argument(
         "--classes",
@@ -61,7 +57,7 @@ def require_data_options(args: argparse.Namespace) -> None:
         raise ValueError("--data folder needs --classes, for example --classes background,cat.")
 
 
-def open_data(args: argparse.Namespace, part: str, *, transforms: Callable | None = None) -> "Dataset[Any]":
+def open_data(args: argparse.Namespace, part: str, *, transforms: Callable | None = None) -> Any:
     """The pictures to train on (`part` is `"train"`) or to judge on (`"test"`).
 
     Raises:
@@ -95,7 +91,7 @@ class Part:
     def __init__(self, dataset: Any, part: str):
         self.dataset, self.part, self.classes = dataset, part, dataset.classes
         every = range(len(dataset))
-        self.indices: Sequence[int] = [i for i in every if (i % HELD_OUT == HELD_OUT - 1) == (part == "test")]
+        self.indices = [i for i in every if (i % HELD_OUT == HELD_OUT - 1) == (part == "test")]
         if not self.indices:
             raise ValueError(f"{dataset!r} is too small to keep every fifth picture for judging: 5 or more are needed.")
 

@@ -8,8 +8,11 @@ from deeplab_teach.backbones import BACKBONES, FIXED_STRIDES, VGGS
 from deeplab_teach.features import Backbone, SequenceBackbone, require_num_classes
 from deeplab_teach.heads import HEADS, DeepLabV3PlusHead
 from deeplab_teach.models.compose import Detector, ImageClassifier, SegmentationModel
+from deeplab_teach.models.rcnn import faster_rcnn, mask_rcnn
 from deeplab_teach.necks import Pyramid, with_pyramid
 
+# Detectors of torchvision's, which bring heads of their own.
+RCNNS = {"faster_rcnn": faster_rcnn, "mask_rcnn": mask_rcnn}
 # What a backbone and a head become, by the head's task.
 MODELS = {"classification": ImageClassifier, "segmentation": SegmentationModel, "detection": Detector}
 
@@ -30,20 +33,25 @@ def build_model(
 
     Args:
         backbone: a key of `BACKBONES`, or a backbone that is built already.
-        head: a key of `HEADS`, or a class of your own that is called in the same way and declares its `task`.
+        head: a key of `HEADS`, `"faster_rcnn"` or `"mask_rcnn"` (torchvision's), or a class of your own that is called
+            in the same way and declares its `task`.
         num_classes: scores per image (classification), per pixel or per box (both with background).
         output_stride: 8, 16 or 32; `None` for 16 under a dense head and 32 under any other, or the only one there is.
         aligned: of a `SegmentationModel`: each score where its place lies in the image.
         head_options: passed to the head, for example `channels=96, atrous_rates=(2, 4, 6)`.
 
     Returns:
-        An `ImageClassifier`, a `SegmentationModel` or a `Detector`, as the head's task says.
+        An `ImageClassifier`, a `SegmentationModel` or a `Detector`, as the head's task says; or torchvision's R-CNN.
 
     Raises:
         ValueError: an unknown name, an impossible output stride or number of classes, an option that the head does not
             have, a head without a `task`, a backbone whose maps the head cannot read, or `aligned` under a head that
             is not dense.
     """
+    if isinstance(head, str) and head in RCNNS:
+        if aligned:
+            raise ValueError(f"aligned is of dense heads, whose scores are laid over the image; {head} finds boxes.")
+        return RCNNS[head](_body(backbone, output_stride, 32), num_classes, **head_options)
     make_head: type = head if isinstance(head, type) else _known(HEADS, head, "head")
     head_name = head.__name__ if isinstance(head, type) else head
     if (task := getattr(make_head, "task", None)) not in MODELS:
@@ -54,15 +62,7 @@ def build_model(
     takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
     if not takes_any and (unknown := [option for option in head_options if option not in options]):
         raise ValueError(f"the head {head_name!r} has no option {', '.join(unknown)}; it has: {', '.join(options)}.")
-    if not isinstance(backbone, nn.Module):
-        factory = _known(BACKBONES, backbone, "backbone")
-        if output_stride is None:
-            output_stride = FIXED_STRIDES.get(backbone, 16 if task == "segmentation" else 32)
-        body = factory(output_stride=output_stride)
-    elif output_stride is None:
-        body = backbone
-    else:
-        raise ValueError("a backbone that is built already has its output stride: leave output_stride out.")
+    body = _body(backbone, output_stride, 16 if task == "segmentation" else 32)
     if task == "detection" and not isinstance(body, Pyramid):
         body = with_pyramid(body, extra="convs", finest=8)
     elif issubclass(make_head, DeepLabV3PlusHead) and len(body.feature_specs) == 1 and isinstance(body, Backbone):
@@ -75,6 +75,16 @@ def build_model(
             )
         return SegmentationModel(body, built, aligned=True)
     return MODELS[task](body, built)
+
+
+def _body(backbone, output_stride, default):
+    """A backbone by name, or the one that is given."""
+    if not isinstance(backbone, nn.Module):
+        factory = _known(BACKBONES, backbone, "backbone")
+        return factory(output_stride=FIXED_STRIDES.get(backbone, default) if output_stride is None else output_stride)
+    if output_stride is not None:
+        raise ValueError("a backbone that is built already has its output stride: leave output_stride out.")
+    return backbone
 
 
 def _known(table: dict, name: str, kind: str):
