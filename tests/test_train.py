@@ -13,7 +13,7 @@ from deeplab_teach.features import Backbone, FeatureSpec
 from deeplab_teach.heads import DeepLabV3Head, DeepLabV3PlusHead, FCNHead, LinearHead
 from deeplab_teach.layers import conv_bn_relu
 from deeplab_teach.models import SegmentationModel
-from deeplab_teach.training import evaluate, runs, train
+from deeplab_teach.training import dataset_confusion, evaluate, freeze, freeze_batch_norm, runs, train
 
 CLASSES = ("background", "cat", "bus")
 SIZE = 32
@@ -437,3 +437,75 @@ def test_the_state_of_a_run_is_small_and_plain(run_file):
     state = torch.load(run_file, weights_only=True)
     assert set(state) == {"model", "strides", "optimizer", "schedule", "settings", "history"}
     assert runs._strides(tiny_model()) == state["strides"]
+
+
+# ------------------------------------------------------------------------------------------------- schedules, freezing
+
+
+@pytest.mark.parametrize("schedule", ["one_cycle", "poly"])
+def test_the_rates_of_a_schedule(schedule, monkeypatch):
+    rates, step = [], torch.optim.AdamW.step
+
+    def noting(self, *args, **options):
+        rates.append([group["lr"] for group in self.param_groups])
+        return step(self, *args, **options)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", noting)
+    run(tiny_model(), schedule=schedule, lr_backbone=1e-3, lr_head=2e-3)
+    steps = len(rates)
+    assert all(head == pytest.approx(2 * backbone) for backbone, head in rates)
+    of_head = [head for _, head in rates]
+    if schedule == "poly":  # DeepLab's: (1 - step / steps) ** 0.9
+        assert of_head == pytest.approx([2e-3 * (1 - i / steps) ** 0.9 for i in range(steps)])
+    else:
+        peak = of_head.index(max(of_head))
+        assert 0 < peak < steps / 2 and of_head == sorted(of_head[:peak]) + sorted(of_head[peak:], reverse=True)
+
+
+def test_an_unknown_schedule():
+    with pytest.raises(ValueError, match="schedule must be one of one_cycle, poly, got 'step'"):
+        run(tiny_model(), schedule="step")
+
+
+def test_frozen_parts_stay():
+    model = tiny_model()
+    part = next(name for name, module in model.backbone.named_children() if list(module.parameters()))
+    freeze(model, [f"backbone.{part}"])
+    freeze_batch_norm(model.backbone)
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    run(model)
+    moved = {key for key, value in model.state_dict().items() if not torch.equal(value, before[key])}
+    norms = {name for name, module in model.backbone.named_modules() if isinstance(module, torch.nn.BatchNorm2d)}
+    assert any(key.startswith("head.") for key in moved)
+    assert not any(key.startswith(f"backbone.{part}.") for key in moved)
+    assert not any(key.removeprefix("backbone.").rpartition(".")[0] in norms for key in moved)
+    with pytest.raises(ValueError, match=r"no part 'backbone\.nothing'.*there are: backbone\."):
+        freeze(model, ["backbone.nothing"])
+
+
+def test_workers_read_the_same_pictures():
+    histories = [run(tiny_model(), scenes(transforms=None), workers=workers) for workers in (0, 1)]
+    assert histories[0] == histories[1]
+
+
+def test_pictures_of_several_sizes_are_judged_in_batches_of_one_size(monkeypatch):
+    class Sizes(Dataset):
+        sizes = ((32, 40), (32, 40), (32, 40), (40, 32), (32, 40))
+
+        def __len__(self):
+            return len(self.sizes)
+
+        def __getitem__(self, i):
+            return torch.full((3, *self.sizes[i]), i / 10), torch.full(self.sizes[i], i % 2)
+
+    seen = []
+    total = dataset_confusion(
+        tiny_model(),
+        Sizes(),
+        batch_size=2,
+        predict=lambda model, images: (
+            seen.append(tuple(images.shape)) or torch.zeros(len(images), *images.shape[-2:]).long()
+        ),
+    )
+    assert [shape[0] for shape in seen] == [2, 1, 1, 1]
+    assert total.sum() == 5 * 32 * 40 and total[0, 0] == 3 * 32 * 40 and total[1, 0] == 2 * 32 * 40

@@ -82,7 +82,7 @@ def train(
         run = Path(run).expanduser()
         require_writable(run)
     device = distributed.own_device(pick_device(device))
-    model.to(device, memory_format=torch.channels_last)  # the layout that CPU and GPU convolve fastest
+    model.to(device, memory_format=torch.channels_last)  # the layout that a CPU convolves fastest
     frozen = [module for module in model.modules() if is_frozen(module)]
     steps = len(train_set) // batch_size or 1
     pretrained, new = _parameters(model)
