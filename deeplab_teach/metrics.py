@@ -1,6 +1,7 @@
-"""How good is an answer: mean intersection over union of masks, near outlines too, and average precision of boxes."""
+"""How good is an answer: mean intersection over union of masks, near outlines too, average precision of objects."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -8,6 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from deeplab_teach.losses import check_labels
+
+COCO_THRESHOLDS = tuple(np.linspace(0.5, 0.95, 10).tolist())  # 0.5, 0.55, ..., 0.95, to the last bit as pycocotools
+MOST_FOUND = 100  # objects of a class in an image that count: its "maxDets"
+RIGHT, WRONG, NOT_COUNTED = 1, 0, -1
 
 
 def confusion_matrix(prediction: Tensor, target: Tensor, num_classes: int, *, ignore_index: int | None = 255) -> Tensor:
@@ -109,55 +114,139 @@ def recall_by_size(
     return [sum(row) / len(row) if row else float("nan") for row in shares], [len(row) for row in shares]
 
 
-def average_precision(found: list[dict], truth: list[dict], num_classes: int, *, iou_threshold: float = 0.5) -> float:
-    """Mean over classes of the average precision of boxes, COCO's way (AP50 at a threshold of 0.5), in 0..1.
+def average_precision(
+    found: list[dict],
+    truth: list[dict],
+    num_classes: int,
+    *,
+    iou_threshold: float | Sequence[float] = 0.5,
+    masks: bool = False,
+) -> float:
+    """Mean over classes of the average precision of boxes or masks, in 0..1: what pycocotools gives.
 
-    Best score first, each found box takes the true box of its class that it overlaps most and that is still free; if
-    they overlap by `iou_threshold` it is right. Precision is averaged over recalls of 0, 0.01, ..., 1.
+    Best score first, each found object takes the true one of its class that it overlaps most and that is still free; if
+    their intersection over union is `iou_threshold` or more, it is right. Precision is averaged over recalls of 0,
+    0.01, ..., 1. A crowd need not be found; what takes no true object but lies in a crowd, by that share of its own
+    area, is neither right nor wrong. Of each image and class the 100 best count.
 
     Args:
-        found: per image `{"boxes": (n, 4), "scores": (n,), "labels": (n,)}`.
-        truth: per image `{"boxes": (m, 4), "labels": (m,)}`.
+        found: per image `{"boxes": (n, 4), "scores": (n,), "labels": (n,)}`; boxes `[x1, y1, x2, y2]` in pixels.
+        truth: per image `{"boxes": (m, 4), "labels": (m,)}`, and `"iscrowd"`, bool (m,), if there are crowds.
         num_classes: background, class 0, included; it is not counted, nor are classes that are nowhere true. `nan` if
             no class is left.
+        iou_threshold: 0.5 for COCO's AP50; of several, `COCO_THRESHOLDS` for COCO's AP, the mean is taken.
+        masks: compare `"masks"`, bool (n, H, W), of both, in place of boxes.
 
     Raises:
-        ValueError: lists of different length, or a true label out of range.
+        ValueError: lists of different length, a true label out of range, a threshold that is not in 0..1, or masks that
+            are missing or of another form.
     """
     if len(found) != len(truth):
         raise ValueError(f"found boxes are of {len(found)} images, true ones of {len(truth)}: give the same images.")
-    found, truth = ([{key: value.cpu() for key, value in image.items()} for image in side] for side in (found, truth))
     for image in truth:
         check_labels(image["labels"], num_classes, ignore_index=None)
+    pairs = zip(found, truth, strict=True)
+    return precision_of_matches(match_objects(*pair, iou_threshold=iou_threshold, masks=masks) for pair in pairs)
+
+
+class Matches(NamedTuple):
+    """Of one class in one image: how many objects are true, and what became of those found, best first.
+
+    outcomes: int8 (t, n), for each of t thresholds: `RIGHT`, `WRONG`, or `NOT_COUNTED` for what lies in a crowd.
+    """
+
+    true: int
+    scores: Tensor
+    outcomes: Tensor
+
+
+def match_objects(
+    found: dict, truth: dict, *, iou_threshold: float | Sequence[float] = 0.5, masks: bool = False
+) -> dict[int, Matches]:
+    """The part of `average_precision` that looks at one image: the matches of each class that is found or true in it.
+
+    The image's masks can be forgotten afterwards. Arguments and errors as of `average_precision`.
+    """
+    thresholds = [iou_threshold] if isinstance(iou_threshold, int | float) else list(iou_threshold)
+    if not thresholds or not all(0 < threshold <= 1 for threshold in thresholds):
+        raise ValueError(f"iou_threshold must be above 0 and at most 1, or several such numbers; got {iou_threshold}.")
+    found, truth = ({key: torch.as_tensor(value).cpu() for key, value in side.items()} for side in (found, truth))
+    if masks:
+        _require_masks(found, truth)
+    kind = "masks" if masks else "boxes"
+    crowd = truth["iscrowd"].bool() if "iscrowd" in truth else torch.zeros(len(truth["labels"]), dtype=torch.bool)
+    matches = {}
+    for label in torch.cat([found["labels"], truth["labels"]]).unique().tolist():
+        own = (found["labels"] == label).nonzero().flatten()
+        own = own[found["scores"][own].argsort(descending=True, stable=True)][:MOST_FOUND]
+        true = truth["labels"] == label
+        overlaps = _overlaps(found[kind][own], truth[kind][true], crowd[true]).tolist()
+        outcomes = [_outcomes(overlaps, crowd[true].tolist(), threshold) for threshold in thresholds]
+        count = int((true & ~crowd).sum())
+        matches[label] = Matches(count, found["scores"][own], torch.tensor(outcomes, dtype=torch.int8))
+    return matches
+
+
+def precision_of_matches(images: Iterable[dict[int, Matches]]) -> float:
+    """The part of `average_precision` that looks at all images: of each class one list, best score first."""
+    by_class: dict[int, list[Matches]] = {}
+    for image in images:
+        for label, matches in image.items():
+            by_class.setdefault(label, []).append(matches)
     precisions = []
-    for label in range(1, num_classes):
-        true_boxes = [image["boxes"][image["labels"] == label] for image in truth]
-        count = sum(map(len, true_boxes))
-        if count == 0:
+    for label, parts in sorted(by_class.items()):
+        count = sum(part.true for part in parts)
+        if label == 0 or count == 0:
             continue
-        scores, right = [], []
-        for image, boxes in zip(found, true_boxes, strict=True):
-            own = image["labels"] == label
-            order = image["scores"][own].argsort(descending=True, stable=True)
-            scores.append(image["scores"][own][order])
-            right.append(_matches(image["boxes"][own][order], boxes, iou_threshold))
-        order = torch.cat(scores).argsort(descending=True, stable=True)
-        precisions.append(_area(torch.cat(right)[order], count))
+        order = torch.cat([part.scores for part in parts]).argsort(descending=True, stable=True)
+        outcomes = torch.cat([part.outcomes for part in parts], dim=1)[:, order]
+        precisions += [_area(row[row != NOT_COUNTED] == RIGHT, count) for row in outcomes]
     return sum(precisions) / len(precisions) if precisions else float("nan")
 
 
-def _matches(found, truth, iou_threshold):
-    """Which found boxes, best first, are right: bool `(n,)`."""
-    from torchvision.ops import box_iou
+def _require_masks(found, truth):
+    for name, image in (("found", found), ("true", truth)):
+        if "masks" not in image:
+            raise ValueError(f'masks=True needs "masks" of {name} objects; these have {", ".join(image)}.')
+        masks = image["masks"]
+        if masks.dim() != 3 or masks.is_floating_point():
+            raise ValueError(
+                f"masks must be bool (n, H, W), got {tuple(masks.shape)} {masks.dtype} of {name} objects: of what a "
+                "Mask R-CNN gives, take masks[:, 0] > 0.5."
+            )
+    if found["masks"].shape[1:] != truth["masks"].shape[1:]:
+        sizes = [" x ".join(map(str, image["masks"].shape[1:])) for image in (found, truth)]
+        raise ValueError(f"found masks are {sizes[0]}, true ones {sizes[1]}: they must be of one size.")
 
-    right = torch.zeros(len(found), dtype=torch.bool)
-    overlaps = box_iou(found, truth)  # (n, m)
-    for i in range(len(found) if len(truth) else 0):
-        overlap, best = overlaps[i].max(dim=0)
-        if overlap >= iou_threshold:
-            right[i] = True
-            overlaps[:, best] = -1  # taken
-    return right
+
+def _overlaps(found, truth, crowd):
+    """Intersection over union, (n, m), of boxes or masks; with a crowd, over the area of the found one alone."""
+    if found.dim() == 3:
+        found, truth = (side.flatten(1).bool().float() for side in (found, truth))  # (n, H * W)
+        intersection = found @ truth.T  # exact: float32 counts up to 16 million pixels
+        areas, true_areas = found.sum(dim=1), truth.sum(dim=1)
+    else:
+        found, truth = found.double(), truth.double()
+        corners = torch.minimum(found[:, None, 2:], truth[:, 2:]) - torch.maximum(found[:, None, :2], truth[:, :2])
+        intersection = corners.clamp(min=0).prod(dim=2)
+        areas, true_areas = ((side[:, 2:] - side[:, :2]).prod(dim=1) for side in (found, truth))
+    whole = areas[:, None] + torch.where(crowd, 0, true_areas - intersection)
+    return (intersection.double() / whole).nan_to_num(0)  # of nothing with nothing
+
+
+def _outcomes(overlaps, crowd, threshold):
+    """What becomes of the found objects, best first, by their overlaps (n, m) with true ones."""
+    free = [j for j, is_crowd in enumerate(crowd) if not is_crowd]
+    outcomes = []
+    for row in overlaps:
+        good = [j for j in free if row[j] >= threshold]
+        if good:
+            free.remove(max(good, key=lambda j: (row[j], j)))  # of equal ones the last, as pycocotools
+            outcomes.append(RIGHT)
+        else:
+            in_crowd = any(overlap >= threshold for overlap, is_crowd in zip(row, crowd, strict=True) if is_crowd)
+            outcomes.append(NOT_COUNTED if in_crowd else WRONG)
+    return outcomes
 
 
 def _area(right, count):

@@ -41,26 +41,28 @@ def segmentation_collate(batch: Sequence[tuple]) -> tuple[Tensor, Tensor]:
     return torch.stack(images), torch.stack(masks)
 
 
-def detection_collate(batch: Sequence[tuple]) -> tuple[list[Tensor], list[dict[str, Tensor]]]:
+def detection_collate(batch: Sequence[tuple], *, judging: bool = False) -> tuple[list[Tensor], list[dict[str, Tensor]]]:
     """Items of a detection dataset to a batch: pass it as a DataLoader's `collate_fn`. Images may differ in size.
 
     Args:
         batch: a list of `(image, target)`; images as for `segmentation_collate`, targets dicts with `"boxes"`, (n, 4),
             in pixels, XYXY or `tv_tensors.BoundingBoxes` of any format, and `"labels"`, (n,); `"masks"`, (n, H, W), and
             `"iscrowd"`, (n,), if there are.
+        judging: the batch is there to judge a detector, not to train it.
 
     Returns:
         Images float32 (3, H, W) in 0..1, and a dict each of `"boxes"` float32 (n, 4) XYXY, `"labels"` int64 (n,), and
         `"masks"` uint8 (n, H, W) if there were. Left out are crowds, and boxes less than a pixel wide or high, as a
-        crop leaves them at its border.
+        crop leaves them at its border. For judging, crowds and all boxes that have an area stay, and `"iscrowd"`, bool
+        (n,), if there was.
 
     Raises:
         ValueError: an item of another kind, or another number of labels or masks than of boxes.
     """
-    return [_image(image) for image, _ in batch], [_objects(target) for _, target in batch]
+    return [_image(image) for image, _ in batch], [_objects(target, judging) for _, target in batch]
 
 
-def _objects(target) -> dict[str, Tensor]:
+def _objects(target, judging) -> dict[str, Tensor]:
     missing = [key for key in ("boxes", "labels") if not isinstance(target, dict) or key not in target]
     if missing:
         has = ", ".join(map(str, target)) if isinstance(target, dict) else type(target).__name__
@@ -72,11 +74,14 @@ def _objects(target) -> dict[str, Tensor]:
     values = {"boxes": boxes, "labels": torch.as_tensor(target["labels"]).as_subclass(Tensor).long()}
     if "masks" in target:
         values["masks"] = torch.as_tensor(target["masks"]).as_subclass(Tensor).to(torch.uint8)
+    if "iscrowd" in target:
+        values["iscrowd"] = torch.as_tensor(target["iscrowd"]).as_subclass(Tensor).bool()
     if lengths := {key: len(value) for key, value in values.items() if len(value) != len(boxes)}:
         raise ValueError(f"each of {len(boxes)} boxes needs one of each kind, got {lengths}.")
-    kept = (boxes[:, 2:] - boxes[:, :2] >= 1).all(dim=1)
-    if "iscrowd" in target:
-        kept &= ~torch.as_tensor(target["iscrowd"]).as_subclass(Tensor).bool()
+    sides = boxes[:, 2:] - boxes[:, :2]
+    kept = (sides > 0 if judging else sides >= 1).all(dim=1)
+    if "iscrowd" in values and not judging:
+        kept &= ~values.pop("iscrowd")
     return {key: value[kept] for key, value in values.items()}
 
 

@@ -1,13 +1,13 @@
-"""A model over a whole dataset: confusion matrix and mIoU of masks, boxes found and their average precision."""
+"""A model over a whole dataset: confusion matrix and mIoU of masks, objects found and their average precision."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from deeplab_teach.datasets import detection_collate, segmentation_collate
-from deeplab_teach.metrics import average_precision, confusion_matrix, mean_iou, trimap_target
+from deeplab_teach.metrics import confusion_matrix, match_objects, mean_iou, precision_of_matches, trimap_target
 from deeplab_teach.models import SegmentationModel, require_kind
 from deeplab_teach.predict import evaluating, predict_boxes, predict_mask
 
@@ -70,36 +70,64 @@ def _batches_of_one_size(dataset, batch_size):
         yield torch.cat(images), torch.cat(masks)
 
 
-def evaluate_boxes(model: nn.Module, dataset: Dataset, *, iou_threshold: float = 0.5) -> float:
-    """AP of the boxes that a detector finds over a dataset, in 0..1: AP50 at a threshold of 0.5. Crowds are left out.
+def evaluate_boxes(
+    model: nn.Module, dataset: Dataset, *, iou_threshold: float | Sequence[float] = 0.5, masks: bool = False
+) -> float:
+    """AP of the boxes that a detector finds over a dataset, in 0..1, as COCO counts it: AP50 at a threshold of 0.5.
 
-    Arguments and errors as of `dataset_detections`.
+    Args:
+        model: as for `dataset_detections`.
+        dataset: as for `dataset_detections`.
+        iou_threshold: `deeplab_teach.metrics.COCO_THRESHOLDS` gives COCO's AP.
+        masks: judge the masks of a Mask R-CNN in place of its boxes.
+
+    Raises:
+        ValueError: no detector, or no masks where they are to be judged.
     """
-    found, truth = dataset_detections(model, dataset)
-    num_classes = max([int(image["labels"].max()) for image in truth if len(image["labels"])], default=0) + 1
-    return average_precision(found, truth, num_classes, iou_threshold=iou_threshold)
+    pairs = _detections(model, dataset, masks)
+    return precision_of_matches(match_objects(*pair, iou_threshold=iou_threshold, masks=masks) for pair in pairs)
 
 
-@torch.no_grad()
-def dataset_detections(model: nn.Module, dataset: Dataset) -> tuple[list[dict], list[dict]]:
+def dataset_detections(model: nn.Module, dataset: Dataset, *, masks: bool = False) -> tuple[list[dict], list[dict]]:
     """What a detector finds in each image of a dataset, and what is there: two lists of dicts, on the CPU.
+
+    They are what `deeplab_teach.metrics.average_precision` takes; crowds are among the true objects, `"iscrowd"`.
 
     Args:
         model: a `Detector`, or torchvision's Faster or Mask R-CNN (`deeplab_teach.models.faster_rcnn`).
         dataset: gives `(image, target)`, as `deeplab_teach.datasets.detection_collate` takes them.
+        masks: give the masks of both too, bool (n, H, W): a byte for each object and pixel of the dataset.
 
     Raises:
-        ValueError: no detector.
+        ValueError: no detector, or no masks where they are asked for.
     """
     found, truth = [], []
+    for answer, target in _detections(model, dataset, masks):
+        found.append(answer)
+        truth.append(target)
+    return found, truth
+
+
+@torch.no_grad()
+def _detections(model, dataset, masks):
+    """Found and true objects, image by image; without masks where nobody wants them, since they are large."""
     device = next(model.parameters()).device
     with evaluating(model):
-        for i in range(len(dataset)):  # type: ignore[arg-type]
-            (image,), (target,) = detection_collate([dataset[i]])
+        for i in range(len(dataset)):
+            (image,), (target,) = detection_collate([dataset[i]], judging=True)
             if hasattr(model, "roi_heads"):
                 (answer,) = model([image.to(device)])
             else:
                 (answer,) = predict_boxes(model, image[None])
-            found.append({key: value.cpu() for key, value in answer.items()})
-            truth.append(target)
-    return found, truth
+            yield _plain(answer, masks, "the detector finds"), _plain(target, masks, "the dataset has")
+
+
+def _plain(objects, masks, whose):
+    """Objects on the CPU, their masks as bool (n, H, W): a Mask R-CNN gives probabilities, (n, 1, H, W)."""
+    if masks and "masks" not in objects:
+        raise ValueError(f"masks are to be judged, and {whose} none: use a Mask R-CNN and a dataset with masks.")
+    plain = {key: value.cpu() for key, value in objects.items() if key != "masks"}
+    if masks:
+        values = objects["masks"]
+        plain["masks"] = (values[:, 0] > 0.5 if values.is_floating_point() else values.bool()).cpu()
+    return plain
