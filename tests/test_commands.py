@@ -132,7 +132,10 @@ def test_boxes_from_end_to_end(layout, head, request, tmp_path, capsys):
     runs("train", *QUICK, *data, "--head", head, "--freeze-batch-norm", "--out", out)
     assert capsys.readouterr().out.startswith("AP50 of boxes ")
     runs("evaluate", out, *data, "--json")
-    assert 0 <= json.loads(capsys.readouterr().out)["test"]["ap50"] <= 100
+    found = json.loads(capsys.readouterr().out)["test"]
+    kinds = ("boxes", "masks") if head == "mask_rcnn" else ("boxes",)
+    assert list(found) == [f"{name}_{kind}" for kind in kinds for name in ("ap50", "ap")]
+    assert all(0 <= value <= 100 for value in found.values())
     picture = parts(photographs()[0])[0]
     runs("predict", picture, "--checkpoint", out, "--threshold", "0", "--out", tmp_path / "seen.png")
     with Image.open(picture) as image, Image.open(tmp_path / "seen.png") as seen:

@@ -98,6 +98,18 @@ def test_masks_have_vocs_colours():
     ]
 
 
+def test_an_overlay_tints_what_was_found_and_leaves_the_rest():
+    image = torch.randint(0, 255, (3, 40, 50), dtype=torch.uint8)
+    mask = torch.zeros(40, 50, dtype=torch.int64)
+    mask[10:30, 20:40] = 1
+    drawn = plots.overlay_mask(image, mask, ["background", "person"])
+    assert torch.equal(drawn[:, mask == 0], image[:, mask == 0])
+    color = torch.tensor([192, 128, 128], dtype=torch.uint8)
+    assert torch.equal(drawn[:, 10, 20:40], color[:, None].expand(-1, 20)), "its outline"
+    assert torch.equal(drawn[:, 20, 30], image[:, 20, 30] // 2 + color // 2), "its middle"
+    assert torch.equal(plots.overlay_mask(image / 255, mask, ["background", "person"]), drawn)
+
+
 @pytest.mark.parametrize("mask", [torch.zeros(2, 2, dtype=torch.uint8), torch.zeros(2, 2, dtype=torch.int32)])
 def test_masks_of_any_whole_number_type(mask):
     assert plots.color_mask(mask + 255, ["background"]).min() == 255

@@ -60,21 +60,26 @@ def run(args: argparse.Namespace) -> None:
         print(json.dumps(every))
 
 
-def judged(model, dataset, classes, *, near: int = 2, multi_scale: bool = False) -> tuple[dict, str]:
+def judged(model, dataset, classes, *, near: int = 2, multi_scale: bool = False) -> tuple[dict[str, Any], str]:
     """A model's figures over a dataset, in percent: as numbers, and in words."""
-    from deeplab_teach.metrics import iou, mean_iou
+    from deeplab_teach.metrics import COCO_THRESHOLDS, iou, mean_iou
     from deeplab_teach.models import SegmentationModel
     from deeplab_teach.papers.multi_scale import predict_multi_scale
     from deeplab_teach.predict import predict_mask
     from deeplab_teach.training import dataset_confusion, evaluate_boxes
 
     if not isinstance(model, SegmentationModel):
-        ap50 = 100 * evaluate_boxes(model, dataset)
-        return {"ap50": ap50}, f"AP50 of boxes {ap50:.1f}"
+        results: dict[str, Any] = {}
+        for kind in ("boxes", "masks") if hasattr(model, "roi_heads") and model.roi_heads.has_mask() else ("boxes",):
+            for name, thresholds in (("ap50", 0.5), ("ap", COCO_THRESHOLDS)):
+                found = evaluate_boxes(model, dataset, iou_threshold=thresholds, masks=kind == "masks")
+                results[f"{name}_{kind}"] = 100 * found
+        titles = {"ap50_boxes": "AP50 of boxes", "ap_boxes": "AP", "ap50_masks": "AP50 of masks", "ap_masks": "AP"}
+        return results, ", ".join(f"{titles[key]} {value:.1f}" for key, value in results.items())
     predict = predict_multi_scale if multi_scale else predict_mask
     whole = dataset_confusion(model, dataset, predict=predict)
     border = dataset_confusion(model, dataset, predict=predict, trimap_width=near)
-    results: dict[str, Any] = {"miou": 100 * mean_iou(whole), f"miou_within_{near}": 100 * mean_iou(border)}
+    results = {"miou": 100 * mean_iou(whole), f"miou_within_{near}": 100 * mean_iou(border)}
     per_class = {}
     for name, everywhere, at_border in zip(classes, iou(whole).tolist(), iou(border).tolist(), strict=True):
         if everywhere == everywhere:  # not nan: the class is there

@@ -91,7 +91,7 @@ def _drawn(args, picture, model, classes):
 
     from deeplab_teach.datasets import read_image
     from deeplab_teach.models import SegmentationModel
-    from deeplab_teach.plots import color_mask
+    from deeplab_teach.plots import color_mask, overlay_mask
     from deeplab_teach.predict import predict_mask
 
     image = read_image(picture)
@@ -105,10 +105,7 @@ def _drawn(args, picture, model, classes):
         return _boxes_drawn(args, image, small, model, classes, shrunk)
     labels = predict_mask(model, small[None].float() / 255)
     mask = interpolate(labels[None].float(), size, mode="nearest-exact")[0, 0].long().cpu()  # the picture's own size
-    drawn = color_mask(mask, classes)
-    if args.show == "overlay":
-        seen = (mask > 0)[None]
-        drawn = (0.5 * image + 0.5 * drawn).to(image.dtype).where(seen, image)
+    drawn = overlay_mask(image, mask, classes) if args.show == "overlay" else color_mask(mask, classes)
     found = [f"{classes[i]} {100 * (mask == i).float().mean():.0f} %" for i in mask.unique().tolist()]
     return drawn, f"{', '.join(found)}{shrunk}"
 

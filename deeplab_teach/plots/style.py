@@ -14,6 +14,7 @@ from matplotlib.patches import Patch
 from torch import Tensor
 
 from deeplab_teach.datasets import class_colors
+from deeplab_teach.metrics import trimap_band
 
 # Okabe and Ito's colours, safe for colour-blind eyes: one per role, the same everywhere in the course.
 COLORS = {"backbone": "#0072B2", "neck": "#009E73", "head": "#E69F00", "error": "#D55E00", "input": "#8A8A8A"}
@@ -80,6 +81,24 @@ def color_mask(mask: Tensor, classes: Sequence[str]) -> Tensor:
     palette = torch.full((256, 3), 255, dtype=torch.uint8)
     palette[: len(classes)] = torch.as_tensor(class_colors(classes))
     return palette[mask.long().cpu()].permute(2, 0, 1)
+
+
+def overlay_mask(image: Tensor, mask: Tensor, classes: Sequence[str]) -> Tensor:
+    """An image with what is not background tinted in the colour of its class, and its outline in full colour.
+
+    Args:
+        image: `(3, H, W)`, bytes or floats in 0..1.
+        mask: `(H, W)` labels.
+
+    Returns:
+        `(3, H, W)` uint8.
+    """
+    image = image if image.dtype == torch.uint8 else (255 * image).round().to(torch.uint8)
+    image, mask = image.as_subclass(torch.Tensor).cpu(), mask.as_subclass(torch.Tensor).cpu()
+    colors, seen = color_mask(mask, classes), mask > 0
+    drawn = torch.where(seen, image // 2 + colors // 2, image)
+    outline = trimap_band(mask, max(1, max(mask.shape) // 250), ignore_index=-1) & seen
+    return torch.where(outline, colors, drawn)
 
 
 def ink(color: str) -> str:
