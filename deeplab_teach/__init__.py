@@ -47,10 +47,12 @@ _FILES = {
     "device": ("pick_device",),
     "training": ("dataset_confusion", "evaluate", "evaluate_boxes", "freeze", "freeze_batch_norm", "train"),
     "speed": ("folded",),
+    "export": ("export_onnx",),
     "papers": (),
     "plots": (),
     "explore": (),
     "check": (),
+    "commands": (),
     "doctor": (),
 }
 _HOME = {name: file for file, names in _FILES.items() for name in names}

@@ -1,4 +1,4 @@
-"""The command line: `python -m deeplab_teach doctor | get-weights | train | evaluate | predict | papers`."""
+"""The command line: `python -m deeplab_teach doctor | get-weights | train | evaluate | predict | export | papers`."""
 
 import os
 import sys
@@ -11,6 +11,8 @@ import argparse
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+
+from deeplab_teach.commands import export
 
 # Rates 2, 4, 6 instead of 6, 12, 18: the map of a 160 pixel scene at stride 16 is 10 by 10.
 LESSON_OPTIONS = [("channels", 96), ("atrous_rates", [2, 4, 6])]
@@ -214,6 +216,8 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--max-side", type=int, default=480, help="look at larger pictures in this size")
     command.add_argument("--out", type=_path, help="a .png of the picture's own size; default: beside the picture")
     command.set_defaults(run=predict)
+
+    export.add(commands)
 
     command = commands.add_parser("papers", help="count what the papers' tables count, and compare row by row")
     command.add_argument("tables", nargs="*", metavar="TABLE", help="default: all")

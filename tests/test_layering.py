@@ -28,10 +28,12 @@ ORDER = (
     "cost",
     "training",
     "speed",
+    "export",
     "papers",
     "plots",
     "explore",
     "check",
+    "commands",
     "doctor",
     "__main__",
 )
