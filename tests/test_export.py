@@ -100,7 +100,7 @@ def test_same_padding_is_that_of_tensorflow(kernel, stride, rate):
 # ---------------------------------------------------------------------------------------- with the packages
 
 
-@pytest.mark.parametrize("kind", ["same", "vit"])
+@pytest.mark.parametrize("kind", ["same", pytest.param("vit", marks=pytest.mark.slow)])
 def test_any_number_of_images_of_any_size(kind, packages, tmp_path, capsys):
     model = tiny(kind).double().train()
     path = export_onnx(tmp_path / "model.onnx", model, {"classes": ["background", "cat", "bus"]}, size=(96, 128))
@@ -149,6 +149,7 @@ def test_what_pytorch_cannot_write(packages, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_the_command(packages, tmp_path, capsys):
     out = tmp_path / "model.onnx"
     assert cli.main(["export", "--out", str(out)]) == 0
