@@ -113,6 +113,7 @@ constraints: $(VENV)/.created
 	@$(PY) -m uv --version >/dev/null 2>&1 || $(PY) -m pip install --quiet uv
 	@printf 'torch==$(TORCH)\ntorchvision==$(TORCHVISION)\n' > $(VENV)/pins.txt
 	@$(PY) -m uv pip compile --quiet --upgrade --universal --python-version 3.11 pyproject.toml --extra maintain \
+	  --extra export --extra coco \
 	  -c $(VENV)/pins.txt --no-annotate --no-emit-index-url --custom-compile-command "make constraints" \
 	  -o constraints.txt
 	@$(PY) -c "print(sum('==' in line for line in open('constraints.txt')), 'pins in constraints.txt')"

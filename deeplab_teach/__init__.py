@@ -47,6 +47,7 @@ _FILES = {
     "device": ("pick_device",),
     "training": ("dataset_confusion", "evaluate", "evaluate_boxes", "freeze", "freeze_batch_norm", "train"),
     "speed": ("folded",),
+    "export": ("export_onnx",),
     "papers": (),
     "plots": (),
     "explore": (),

