@@ -9,10 +9,11 @@ from safetensors.torch import save_file
 
 from deeplab_teach import checkpoint
 from deeplab_teach.checkpoint import load_model, save_model
-from deeplab_teach.data_files import checksums, data_path
-from deeplab_teach.datasets import EmojiScenes
+from deeplab_teach.data_files import DATA_DIR, checksums, data_path
+from deeplab_teach.datasets import EmojiScenes, People
+from deeplab_teach.metrics import iou
 from deeplab_teach.models import SegmentationModel, build_model
-from deeplab_teach.training import evaluate
+from deeplab_teach.training import dataset_confusion, evaluate
 
 CLASSES = ["background", "cat", "bus"]
 RECIPE = {
@@ -177,6 +178,19 @@ def test_the_shipped_one_segments_what_it_never_saw():
     assert all(value.isfinite().all() for value in model.state_dict().values()), "float16 holds no more than 65504"
     scenes = EmojiScenes(24, split="test", size=recipe["size"], classes=recipe["classes"])
     assert evaluate(model, scenes, batch_size=8) > 0.5
+
+
+def test_the_figures_in_the_header_come_out_again():
+    """On 50 photographs that it has not learnt from; and the command that made it is the one that the page tells."""
+    model, recipe = load_model("people_deeplabv3plus_mobilenet_v2")
+    people = People("test")
+    for width, key in ((None, "iou"), (2, "iou_within_2")):
+        found = 100 * iou(dataset_confusion(model, people, trimap_width=width))
+        due = [recipe["results"]["classes"][name][key] for name in recipe["classes"]]
+        assert found.tolist() == pytest.approx(due, abs=0.3)  # the file holds 16 bits
+    assert recipe["results"]["classes"]["person"]["iou"] > 65
+    assert recipe["command"] in (DATA_DIR / "README.md").read_text(encoding="utf-8")
+    assert model.aligned and len(recipe["history"]) == 67
 
 
 def test_a_full_disk_is_named(tmp_path, monkeypatch):

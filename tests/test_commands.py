@@ -13,6 +13,7 @@ from PIL import Image
 
 from deeplab_teach import __main__ as cli
 from deeplab_teach.checkpoint import load_model
+from deeplab_teach.commands import train as train_command
 from deeplab_teach.data_files import data_path
 from deeplab_teach.datasets import labelled_photos
 from deeplab_teach.training import tasks
@@ -245,6 +246,13 @@ def test_what_is_missing_is_said_with_its_name(voc, folder, coco, tmp_path, caps
     assert wrong.name in said and "7" in said and "background" in said
     assert "finds boxes" in fails(capsys, *train, *voc, "--head", "fcos")
     assert not (tmp_path / "model.safetensors").exists()
+
+
+def test_a_split_to_train_on_is_not_judged_on(few_people, tmp_path, capsys):
+    """`--split` names what is trained on; what is judged on stays the usual part."""
+    args = cli.parser().parse_args(["train", *few_people, "--split", "yours"])
+    train_set, val_set, _ = train_command._data(args)
+    assert (train_set.split, val_set.split) == ("yours", "test")
 
 
 def test_a_part_that_cannot_be_frozen(few_people, tmp_path, capsys):

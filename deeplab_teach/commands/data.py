@@ -57,8 +57,10 @@ def require_data_options(args: argparse.Namespace) -> None:
         raise ValueError("--data folder needs --classes, for example --classes background,cat.")
 
 
-def open_data(args: argparse.Namespace, part: str, *, transforms: Callable | None = None) -> Any:
-    """The pictures to train on (`part` is `"train"`) or to judge on (`"test"`).
+def open_data(
+    args: argparse.Namespace, part: str, *, split: str | None = None, transforms: Callable | None = None
+) -> Any:
+    """The pictures to train on (`part` is `"train"`) or to judge on (`"test"`); `split` in place of the usual one.
 
     Raises:
         ValueError, FileNotFoundError: as the reader of the data does.
@@ -69,7 +71,7 @@ def open_data(args: argparse.Namespace, part: str, *, transforms: Callable | Non
     own: dict[str, Any] = {"transforms": transforms}
     if args.classes and args.data in ("voc", "folder", "coco", "objects"):
         own["classes"] = args.classes
-    split = (args.split if part == "train" or args.split else None) or SPLITS.get(args.data, ("", ""))[part == "test"]
+    split = split or SPLITS.get(args.data, ("", ""))[part == "test"]
     if args.data == "people":
         return datasets.People(split, transforms=transforms)
     if args.data == "objects":

@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> None:
         }
     else:
         args.classes = args.classes or classes
-        dataset = open_data(args, "test")
+        dataset = open_data(args, "test", split=args.split)
         if list(dataset.classes) != list(classes):
             raise ValueError(
                 f"the checkpoint knows {', '.join(classes)}, and the pictures have {', '.join(dataset.classes)}: "

@@ -144,7 +144,7 @@ def _data(args) -> tuple:
         train_set = EmojiScenes(args.scenes, split="train", transforms=jitter, **scenes)
         return train_set, EmojiScenes(96, split="val", **scenes), list(LESSON_CLASSES)
     make = detection_transforms if is_detection(args.head) else segmentation_transforms
-    train_set = open_data(args, "train", transforms=make(args.crop, scale=args.scale))
+    train_set = open_data(args, "train", split=args.split, transforms=make(args.crop, scale=args.scale))
     val_set = open_data(args, "test")
     if is_detection(args.head):
         for key in ("boxes", "labels"):
