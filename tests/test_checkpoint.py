@@ -190,7 +190,7 @@ def test_the_figures_in_the_header_come_out_again():
         assert found.tolist() == pytest.approx(due, abs=0.3)  # the file holds 16 bits
     assert recipe["results"]["classes"]["person"]["iou"] > 65
     assert recipe["command"] in (DATA_DIR / "README.md").read_text(encoding="utf-8")
-    assert model.aligned and len(recipe["history"]) == 67
+    assert model.aligned
 
 
 def test_a_full_disk_is_named(tmp_path, monkeypatch):
