@@ -93,7 +93,7 @@ lab: $(READY)
 test: $(READY)
 	@OMP_WAIT_POLICY=passive $(PY) -m pytest $(wildcard notebooks) tests -n $(WORKERS) --dist loadfile \
 	  --no-loadscope-reorder --nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg \
-	  --nbval-cell-timeout=1800 $(PYTEST_ARGS)
+	  --nbval-cell-timeout=1800 --durations=15 $(PYTEST_ARGS)
 
 mutants-checks: $(READY)
 	@$(PY) tools/mutants_checks.py $(NAMES)

@@ -2,7 +2,9 @@
 
 import json
 import os
+import runpy
 import shutil
+import socket
 import subprocess
 import sys
 
@@ -20,6 +22,7 @@ from deeplab_teach.training import tasks
 
 QUICK = ["--scratch", "--backbone", "resnet18", "--epochs", "1", "--batch-size", "2", "--crop", "64", "--device", "cpu"]
 COUNT = 10
+FEW = 5  # of the larger ones in COCO's format
 
 
 def photographs():
@@ -77,10 +80,10 @@ def pets(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def coco(tmp_path_factory):
-    """Ten photographs with several things, in COCO's format."""
+    """Photographs with several things, in COCO's format."""
     root = tmp_path_factory.mktemp("coco")
     content = json.loads(data_path("objects/instances_test.json").read_text(encoding="utf-8"))
-    content["images"] = content["images"][:COUNT]
+    content["images"] = content["images"][:FEW]
     kept = {image["id"] for image in content["images"]}
     content["annotations"] = [each for each in content["annotations"] if each["image_id"] in kept]
     for image in content["images"]:
@@ -125,9 +128,7 @@ def test_masks_from_end_to_end(layout, request, tmp_path, capsys):
         assert seen.size == image.size and seen.mode == "RGB"
 
 
-@pytest.mark.parametrize(
-    ("layout", "head"), [("coco", "fcos"), ("coco", "mask_rcnn"), ("few_people", "fcos"), ("few_people", "faster_rcnn")]
-)
+@pytest.mark.parametrize(("layout", "head"), [("coco", "fcos"), ("coco", "mask_rcnn"), ("few_people", "faster_rcnn")])
 def test_boxes_from_end_to_end(layout, head, request, tmp_path, capsys):
     data, out = request.getfixturevalue(layout), tmp_path / "model.safetensors"
     runs("train", *QUICK, *data, "--head", head, "--freeze-batch-norm", "--out", out)
@@ -163,25 +164,40 @@ def test_a_stopped_run_on_photographs_ends_as_an_unbroken_one(few_people, tmp_pa
     assert all(torch.equal(value, broken[key]) for key, value in whole.items())
 
 
+def in_two_processes(*argv):
+    """What `torchrun` starts, on this computer alone."""
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", 0))
+            port = str(probe.getsockname()[1])
+            probe.listen(1)
+            socket.create_connection(("127.0.0.1", int(port)), timeout=5).close()
+        except OSError:
+            pytest.skip("processes cannot speak to each other here: the network is cut, the computer's own included")
+    start = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-addr", "127.0.0.1"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+    argv = [*start, "--master-port", port, *map(str, argv)]
+    done = subprocess.run(argv, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
 def test_two_processes_take_the_steps_of_one(tmp_path):
     """The same batches, shared out: losses and weights are those of one process, up to the order of sums."""
-    argv = ["-m", "deeplab_teach", "train", "--scratch", "--backbone", "resnet18", "--head", "linear", "--scenes", "8"]
-    argv += ["--size", "64", "--epochs", "2", "--batch-size", "4", "--device", "cpu", "--freeze-batch-norm"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
-    for name, first in (("one", []), ("two", ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"])):
-        out = ["--out", str(tmp_path / f"{name}.safetensors")]
-        done = subprocess.run([sys.executable, *first, *argv, *out], capture_output=True, text=True, env=environment)
-        assert done.returncode == 0, done.stderr[-2000:]
-        assert done.stdout.count("mIoU: ") == 1, "one of them speaks"
+    argv = ["train", "--scratch", "--backbone", "resnet18", "--head", "linear", "--scenes", "8", "--size", "64"]
+    argv += ["--epochs", "2", "--batch-size", "4", "--device", "cpu", "--freeze-batch-norm"]
+    said = in_two_processes("-m", "deeplab_teach", *argv, "--out", tmp_path / "two.safetensors")
+    assert said.count("mIoU: ") == 1, "one of them speaks"
+    runs(*argv, "--out", tmp_path / "one.safetensors")
     (one, recipe_one), (two, recipe_two) = (load_model(tmp_path / f"{name}.safetensors") for name in ("one", "two"))
     losses = [[epoch["loss"] for epoch in recipe["history"]] for recipe in (recipe_one, recipe_two)]
-    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
     for key, value in one.state_dict().items():
-        assert torch.allclose(value, two.state_dict()[key], atol=2e-3), key
+        assert torch.allclose(value, two.state_dict()[key], atol=1e-3), key
 
 
 UNEVEN = """
-import sys, torch
+import torch
 from torch.utils.data import Dataset
 from deeplab_teach.models import build_model
 from deeplab_teach.training import distributed, freeze_batch_norm, train
@@ -197,10 +213,6 @@ class Uneven(Dataset):
 distributed.start(torch.device("cpu"))
 torch.manual_seed(distributed.rank())  # whatever a process begins with, all go on with the first one's weights
 model = build_model("resnet18", "linear", 2)
-if len(sys.argv) > 2:
-    model.load_state_dict(torch.load(sys.argv[2], weights_only=True))
-elif distributed.is_first():
-    torch.save(model.state_dict(), sys.argv[1])
 freeze_batch_norm(model)
 history = train(model, Uneven(), epochs=2, batch_size=4, progress=False, device="cpu")
 if distributed.is_first():
@@ -208,18 +220,14 @@ if distributed.is_first():
 """
 
 
-def test_a_pixel_counts_the_same_in_every_process(tmp_path):
+def test_a_pixel_counts_the_same_in_every_process(tmp_path, capsys):
     """One half of a batch may have few labelled pixels: a mean of means would give each of them too much say."""
-    (tmp_path / "uneven.py").write_text(UNEVEN)
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
-    start, losses = str(tmp_path / "start.pt"), []
-    two = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    for first, last in (([], []), (two, [start])):
-        argv = [sys.executable, *first, str(tmp_path / "uneven.py"), start, *last]
-        done = subprocess.run(argv, capture_output=True, text=True, env=environment)
-        assert done.returncode == 0, done.stderr[-2000:]
-        losses.append(json.loads(done.stdout.strip().splitlines()[-1]))
-    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+    script = tmp_path / "uneven.py"
+    script.write_text(UNEVEN)
+    two = json.loads(in_two_processes(script).strip().splitlines()[-1])
+    runpy.run_path(str(script))
+    one = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
+    assert one == pytest.approx(two, rel=1e-4)
 
 
 # ------------------------------------------------------------------------------------------------- what goes wrong
