@@ -263,6 +263,20 @@ def test_a_split_to_train_on_is_not_judged_on(few_people, tmp_path, capsys):
     assert (train_set.split, val_set.split) == ("yours", "test")
 
 
+def test_masks_that_mark_an_object_with_255(folder, tmp_path, capsys):
+    """The commonest export there is: refused with the option that reads it, and read with that option."""
+    root = tmp_path / "own"
+    shutil.copytree(folder[3], root)
+    for path in (root / "masks").iterdir():
+        with Image.open(path) as mask:
+            values = np.asarray(mask) * 255
+        Image.fromarray(values.astype(np.uint8)).save(path)
+    argv = ["train", *QUICK, "--head", "linear", "--out", tmp_path / "a.safetensors"]
+    argv += ["--data", "folder", "--root", root, "--classes", "background,person"]
+    assert "--labels 255=1" in fails(capsys, *argv)
+    runs(*argv, "--labels", "255=1")
+
+
 def test_a_part_that_cannot_be_frozen(few_people, tmp_path, capsys):
     out = ["--out", tmp_path / "model.safetensors"]
     said = fails(capsys, "train", *QUICK, *few_people, "--head", "fcn", "--freeze", "backbone.stage1", *out)

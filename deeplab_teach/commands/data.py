@@ -20,26 +20,41 @@ HELD_OUT = 5  # of a folder without splits every fifth picture is judged on, and
 def add_data_options(command: argparse.ArgumentParser, *, default: str | None) -> None:
     """`--data`, `--root`, `--split`, `--annotations`, `--classes`; `None` for a command that asks the checkpoint."""
     group = command.add_argument_group("pictures")
-    known = default or "what the checkpoint was trained on"
+    known = "" if default else "; else what the checkpoint was trained on"
     group.add_argument(
         "--data",
         choices=[*SPLITS, "folder", "coco"],
         default=default,
         help="scenes: emoji on photographs; people, objects: the course's photographs; voc, pets, folder (images/ and "
-        f"masks/ with the same names), coco: yours, with --root (default: {known})",
+        f"masks/ with the same names), coco: yours, with --root{known}",
     )
     group.add_argument("--root", type=path, metavar="FOLDER", help="of voc, pets, folder; of coco's pictures")
     group.add_argument("--annotations", type=path, metavar="JSON", help="coco: the file with boxes and masks")
     group.add_argument(
         "--split",
-        help="which part (default: the usual one; of folder and coco every fifth picture is kept for judging)",
+        help="which part, else the usual one (people: yours, train, test, or yours+train; voc: train, val; of folder "
+        "and coco every fifth picture is kept for judging)",
     )
     group.add_argument(
         "--classes",
         type=lambda text: [name.strip() for name in text.split(",")],
         metavar="A,B,...",
-        help="voc, folder: all names, background first; coco, objects: names to keep (default: all)",
+        help="voc, folder: all names, background first; coco, objects: names to keep, else all",
     )
+    group.add_argument(
+        "--labels",
+        type=_pair,
+        nargs="*",
+        metavar="STORED=CLASS",
+        help="voc, folder: which class a number in a mask means, such as 255=1 where 255 marks the object",
+    )
+
+
+def _pair(text: str) -> tuple[int, int]:
+    stored, equals, label = text.partition("=")
+    if not equals or not stored.isdigit() or not label.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} should read STORED=CLASS, for example 255=1")
+    return int(stored), int(label)
 
 
 def path(text: str) -> Path:
@@ -50,7 +65,7 @@ def path(text: str) -> Path:
 def require_data_options(args: argparse.Namespace) -> None:
     """Raise a `ValueError` unless what `--data` needs is there."""
     if args.data in OWN and args.root is None:
-        raise ValueError(f"--data {args.data} needs --root, the folder with the pictures.")
+        raise ValueError(f"--data {args.data} needs --root, the folder of the pictures: no file remembers it.")
     if args.data == "coco" and args.annotations is None:
         raise ValueError("--data coco needs --annotations, the JSON file, beside --root, the folder of the pictures.")
     if args.data == "folder" and not args.classes:
@@ -71,6 +86,8 @@ def open_data(
     own: dict[str, Any] = {"transforms": transforms}
     if args.classes and args.data in ("voc", "folder", "coco", "objects"):
         own["classes"] = args.classes
+    if args.labels and args.data in ("voc", "folder"):
+        own["labels"] = dict(args.labels)
     split = split or SPLITS.get(args.data, ("", ""))[part == "test"]
     if args.data == "people":
         return datasets.People(split, transforms=transforms)

@@ -20,9 +20,11 @@ def add(commands: Any) -> None:
         help="train a segmentation or detection model on scenes, on photographs of people, or on yours",
         formatter_class=Help,
     )
-    command.add_argument("--backbone", default="mobilenet_v2", help="a name of deeplab_teach.BACKBONES")
+    command.add_argument("--backbone", default="mobilenet_v2", help="such as mobilenet_v2, resnet50, vgg16, vit_small")
     command.add_argument(
-        "--head", default="deeplabv3plus", help="a name of deeplab_teach.HEADS, or faster_rcnn, mask_rcnn"
+        "--head",
+        default="deeplabv3plus",
+        help="linear, fcn, deeplabv3, deeplabv3plus; for boxes fcos, faster_rcnn, mask_rcnn",
     )
     command.add_argument("--output-stride", type=int, help="8, 16 or 32 (else 16, or the only one of the backbone)")
     command.add_argument(

@@ -55,7 +55,7 @@ def read_mask(
     if not labels and IGNORED in stored and set(stored) <= {0, IGNORED} and not _shows_255_as_ignored(picture):
         raise ValueError(
             f"{name} holds no other numbers than 0 and 255, and 255 means ignored. If 255 marks the object, pass "
-            "labels={255: 1}; if it does mean ignored, pass labels={255: 255}."
+            "labels={255: 1} (--labels 255=1); if it does mean ignored, pass labels={255: 255}."
         )
     mask = _relabel(mask, labels)
     wrong = [int(number) for number in np.unique(mask) if number != IGNORED and not 0 <= number < len(classes)]

@@ -195,8 +195,9 @@ def _by_name(folder, what):
 def _pair_up(names, image_folder, mask_folder):
     """The paths of the image and the mask of each name; of all images in the folder if `names` is None."""
     images, masks = _by_name(image_folder, "the folder of the images"), _by_name(mask_folder, "the folder of the masks")
+    rule = "An image and its mask have the same name up to the suffix"
+    rule += "" if names is None else ", and lists give it without one"
     names = list(images if names is None else names)
-    rule = "An image and its mask have the same name up to the suffix, and lists give it without one"
     missing = [name for name in names if name not in images]
     require_none_missing(missing, len(names), f"images in {str(image_folder)!r}", f"{rule}.")
     missing = [name for name in names if name not in masks]

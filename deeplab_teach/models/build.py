@@ -52,7 +52,7 @@ def build_model(
         if aligned:
             raise ValueError(f"aligned is of dense heads, whose scores are laid over the image; {head} finds boxes.")
         return RCNNS[head](_body(backbone, output_stride, 32), num_classes, **head_options)
-    make_head: type = head if isinstance(head, type) else _known(HEADS, head, "head")
+    make_head: type = head if isinstance(head, type) else _known({**HEADS, **RCNNS}, head, "head")
     head_name = head.__name__ if isinstance(head, type) else head
     if (task := getattr(make_head, "task", None)) not in MODELS:
         raise ValueError(f"a head declares its task, one of {', '.join(MODELS)}; {head_name} does not.")
