@@ -10,7 +10,7 @@ from deeplab_teach.features import Backbone
 from deeplab_teach.heads.classification import ClassificationHead
 from deeplab_teach.heads.fcn import convolutionalise
 from deeplab_teach.heads.fcos import detections
-from deeplab_teach.models import Detector, ImageClassifier, SegmentationModel, require_kind
+from deeplab_teach.models import Detector, ImageClassifier, SegmentationModel, is_rcnn, require_kind
 
 
 @contextmanager
@@ -82,3 +82,19 @@ def predict_boxes(model: Detector, images: Tensor, **options) -> list[dict[str, 
     require_kind(model, Detector)
     with evaluating(model):
         return detections(model(prepared(model, images)), images.shape[-2:], **options)
+
+
+@torch.no_grad()
+def detect(model: nn.Module, image: Tensor) -> dict[str, Tensor]:
+    """What is where in one image `(3, H, W)` in 0..1, whichever detector it is: as `predict_boxes` gives it.
+
+    Args:
+        model: a `Detector`, or torchvision's Faster or Mask R-CNN, which normalises by itself and may give `"masks"`.
+
+    Raises:
+        ValueError: no detector.
+    """
+    if not is_rcnn(model):
+        return predict_boxes(model, image[None])[0]
+    with evaluating(model):
+        return model([image.to(next(model.parameters()).device)])[0]

@@ -62,18 +62,21 @@ def run(args: argparse.Namespace) -> None:
 
 def judged(model, dataset, classes, *, near: int = 2, multi_scale: bool = False) -> tuple[dict[str, Any], str]:
     """A model's figures over a dataset, in percent: as numbers, and in words."""
-    from deeplab_teach.metrics import COCO_THRESHOLDS, iou, mean_iou
-    from deeplab_teach.models import SegmentationModel
+    from deeplab_teach.metrics import COCO_THRESHOLDS, average_precision, iou, mean_iou
+    from deeplab_teach.models import SegmentationModel, is_rcnn
     from deeplab_teach.papers.multi_scale import predict_multi_scale
     from deeplab_teach.predict import predict_mask
-    from deeplab_teach.training import dataset_confusion, evaluate_boxes
+    from deeplab_teach.training import dataset_confusion, dataset_detections, evaluate_boxes
 
     if not isinstance(model, SegmentationModel):
         results: dict[str, Any] = {}
-        for kind in ("boxes", "masks") if hasattr(model, "roi_heads") and model.roi_heads.has_mask() else ("boxes",):
+        found, truth = dataset_detections(model, dataset)
+        for name, thresholds in (("ap50", 0.5), ("ap", COCO_THRESHOLDS)):
+            ap = average_precision(found, truth, len(classes), iou_threshold=thresholds)
+            results[f"{name}_boxes"] = 100 * ap
+        if is_rcnn(model) and model.roi_heads.has_mask():  # of masks only one image's fit into memory
             for name, thresholds in (("ap50", 0.5), ("ap", COCO_THRESHOLDS)):
-                found = evaluate_boxes(model, dataset, iou_threshold=thresholds, masks=kind == "masks")
-                results[f"{name}_{kind}"] = 100 * found
+                results[f"{name}_masks"] = 100 * evaluate_boxes(model, dataset, iou_threshold=thresholds, masks=True)
         titles = {"ap50_boxes": "AP50 of boxes", "ap_boxes": "AP", "ap50_masks": "AP50 of masks", "ap_masks": "AP"}
         return results, ", ".join(f"{titles[key]} {value:.1f}" for key, value in results.items())
     predict = predict_multi_scale if multi_scale else predict_mask

@@ -115,14 +115,9 @@ def _boxes_drawn(args, image, small, model, classes, shrunk):
     import torch
     from torchvision.utils import draw_bounding_boxes
 
-    from deeplab_teach.predict import evaluating, predict_boxes
+    from deeplab_teach.predict import detect
 
-    x = small.as_subclass(torch.Tensor).float() / 255
-    if hasattr(model, "roi_heads"):
-        with evaluating(model), torch.no_grad():
-            (answer,) = model([x.to(next(model.parameters()).device)])
-    else:
-        (answer,) = predict_boxes(model, x[None])
+    answer = detect(model, small.as_subclass(torch.Tensor).float() / 255)
     kept = answer["scores"] >= args.threshold
     boxes, scores, labels = (answer[key][kept].cpu() for key in ("boxes", "scores", "labels"))
     names = [f"{classes[i]} {100 * score:.0f} %" for i, score in zip(labels.tolist(), scores.tolist(), strict=True)]

@@ -160,17 +160,19 @@ def _data(args) -> tuple:
 def is_detection(head: str) -> bool:
     """Whether a head, by name, finds boxes."""
     from deeplab_teach.heads import HEADS
+    from deeplab_teach.models import RCNNS
 
-    return head in ("faster_rcnn", "mask_rcnn") or getattr(HEADS.get(head), "task", None) == "detection"
+    return head in RCNNS or getattr(HEADS.get(head), "task", None) == "detection"
 
 
 def _recipe(args, classes) -> dict:
     from deeplab_teach.backbones import FIXED_STRIDES
+    from deeplab_teach.models import RCNNS
 
     options = args.options
     if options is None:
         options = LESSON_OPTIONS if args.head in ("deeplabv3", "deeplabv3plus") else []
-        if args.head in ("faster_rcnn", "mask_rcnn"):  # torchvision would enlarge each picture to 800 pixels
+        if args.head in RCNNS:  # torchvision would enlarge each picture to 800 pixels
             options = [("min_size", args.crop), ("max_size", 2 * args.crop)]
     stride = args.output_stride
     if stride is None:
@@ -188,13 +190,13 @@ def _recipe(args, classes) -> dict:
 
 
 def _model(args, recipe):
-    from deeplab_teach.models import Detector, SegmentationModel, build_model
+    from deeplab_teach.models import Detector, SegmentationModel, build_model, is_rcnn
 
     try:
         model = build_model(**recipe["model"])
     except (TypeError, RuntimeError) as error:  # such as a word where a number belongs, or a negative width
         raise ValueError(f"--option: {args.head} cannot be built with {dict(args.options or ())} ({error}).") from error
-    if args.data == "scenes" and not (isinstance(model, SegmentationModel | Detector) or hasattr(model, "roi_heads")):
+    if args.data == "scenes" and not (isinstance(model, SegmentationModel | Detector) or is_rcnn(model)):
         raise ValueError(f"the head {args.head!r} gives no mask, and scenes are to be segmented: take another head.")
     return model
 

@@ -80,10 +80,15 @@ class Detector(_Composed):
         return self.head(self.backbone(x))
 
 
+def is_rcnn(model: nn.Module) -> bool:
+    """Whether a model is torchvision's Faster or Mask R-CNN, which is called in a way of its own."""
+    return hasattr(model, "roi_heads")
+
+
 def require_kind(model: nn.Module, wanted: type[nn.Module]) -> None:
     """Raise a `ValueError` if a model is known to answer something else than one of type `wanted`."""
     kinds = (ImageClassifier, SegmentationModel, Detector)
-    if hasattr(model, "roi_heads") or (isinstance(model, kinds) and not isinstance(model, wanted)):
+    if is_rcnn(model) or (isinstance(model, kinds) and not isinstance(model, wanted)):
         raise ValueError(
             f"this needs one of type {wanted.__name__} (a backbone with such a head), got a {type(model).__name__}."
         )

@@ -9,7 +9,7 @@ from torch.utils.data import Dataset
 from deeplab_teach.datasets import detection_collate, segmentation_collate
 from deeplab_teach.metrics import confusion_matrix, match_objects, mean_iou, precision_of_matches, trimap_target
 from deeplab_teach.models import SegmentationModel, require_kind
-from deeplab_teach.predict import evaluating, predict_boxes, predict_mask
+from deeplab_teach.predict import detect, evaluating, predict_mask
 
 
 def evaluate(
@@ -111,14 +111,10 @@ def dataset_detections(model: nn.Module, dataset: Dataset, *, masks: bool = Fals
 @torch.no_grad()
 def _detections(model, dataset, masks):
     """Found and true objects, image by image; without masks where nobody wants them, since they are large."""
-    device = next(model.parameters()).device
-    with evaluating(model):
+    with evaluating(model):  # once, and not at each image
         for i in range(len(dataset)):
             (image,), (target,) = detection_collate([dataset[i]], judging=True)
-            if hasattr(model, "roi_heads"):
-                (answer,) = model([image.to(device)])
-            else:
-                (answer,) = predict_boxes(model, image[None])
+            answer = detect(model, image)
             yield _plain(answer, masks, "the detector finds"), _plain(target, masks, "the dataset has")
 
 

@@ -12,6 +12,7 @@ from tqdm.auto import tqdm
 
 from deeplab_teach.data_files import require_writable
 from deeplab_teach.device import pick_device
+from deeplab_teach.models import is_rcnn
 from deeplab_teach.necks import Pyramid
 from deeplab_teach.training import distributed
 from deeplab_teach.training.freezing import is_frozen
@@ -154,7 +155,7 @@ def _require_trainable(model, train_set, epochs, batch_size):
 
 
 def _num_classes(model) -> int:
-    if hasattr(model, "roi_heads"):  # torchvision's R-CNNs: the box predictor has a score for each, background included
+    if is_rcnn(model):  # the box predictor has a score for each class, background included
         return model.roi_heads.box_predictor.cls_score.out_features
     return model.num_classes
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from deeplab_teach.datasets import detection_collate, segmentation_collate
 from deeplab_teach.losses import fcos_loss, segmentation_loss
-from deeplab_teach.models import Detector, SegmentationModel, require_kind
+from deeplab_teach.models import Detector, SegmentationModel, is_rcnn, require_kind
 from deeplab_teach.predict import prepared
 from deeplab_teach.training.evaluation import evaluate, evaluate_boxes
 
@@ -70,7 +70,7 @@ def task_of(model: nn.Module) -> Task:
     Raises:
         ValueError: it is none of these, a classifier for example.
     """
-    if hasattr(model, "roi_heads"):
+    if is_rcnn(model):
         return RCNN
     if isinstance(model, Detector):
         return FCOS
