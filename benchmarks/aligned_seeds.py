@@ -1,6 +1,6 @@
 """Scores stretched over the image, or each where its place lies: what it is worth, on scenes and on photographs.
 
-    python benchmarks/aligned_seeds.py data/results/aligned_seeds.json 0 1 2
+    python benchmarks/aligned_seeds.py data/results/aligned_seeds.json 0 1
     python data/make_sums.py
 
 A run is a head on the pretrained MobileNetV2, trained and judged with or without `aligned`. Scenes: the recipe of

@@ -2,16 +2,19 @@
 
 import argparse
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import torch
 
+from deeplab_teach.checkpoint import load_model
 from deeplab_teach.data_files import atomic_write
 from deeplab_teach.datasets import LESSON_CLASSES, EmojiScenes, segmentation_collate
-from deeplab_teach.metrics import confusion_matrix, mean_iou
+from deeplab_teach.metrics import COCO_THRESHOLDS, average_precision, confusion_matrix, mean_iou
 from deeplab_teach.models import build_model
 from deeplab_teach.predict import predict_mask
-from deeplab_teach.training import train
+from deeplab_teach.training import dataset_detections, train
 from deeplab_teach.weights import load_weights
 
 HEAD = {"channels": 96, "atrous_rates": (2, 4, 6)}  # the lessons' DeepLab head
@@ -37,6 +40,24 @@ def answers(model, split):
 
 def percent(masks, truth):
     return round(100 * mean_iou(confusion_matrix(masks, truth, len(LESSON_CLASSES))), 1)
+
+
+def ap(model, dataset):
+    """AP50 and AP of the boxes that a detector finds, in percent."""
+    found, truth = dataset_detections(model, dataset)
+    classes = len(dataset.classes)
+    each = (average_precision(found, truth, classes, iou_threshold=threshold) for threshold in (0.5, COCO_THRESHOLDS))
+    return dict(zip(("ap50", "ap"), (round(100 * value, 1) for value in each), strict=True))
+
+
+def by_command(options, name, seed):
+    """What `python -m deeplab_teach train` reaches with these options; a run that was interrupted goes on."""
+    path = Path("runs", f"{name}_seed{seed}.safetensors")
+    if not path.is_file():
+        command = [sys.executable, "-m", "deeplab_teach", "train", *options.split(), "--seed", str(seed)]
+        subprocess.run([*command, "--out", str(path)], check=True)
+    results = load_model(path)[1]["results"]
+    return json.loads(json.dumps(results), parse_float=lambda text: round(float(text), 1))
 
 
 def collect(doc, runs, one_run):

@@ -17,6 +17,7 @@ __version__ = "0.1.0"
 _FILES = {
     "data_files": (),
     "grids": ("Grid",),
+    "boxes": ("box_iou", "nms"),
     "features": ("Backbone", "FeatureSpec", "SequenceBackbone", "SequenceSpec", "same_features"),
     "layers": ("conv_bn_relu", "conv_output_size", "plan_strides", "receptive_field"),
     "backbones": (
@@ -39,7 +40,7 @@ _FILES = {
     "checkpoint": ("load_model", "save_model"),
     "datasets": (
         *("EmojiScenes", "EmojiThumbnails", "MaskFolder", "VOCSegmentation", "OxfordPets", "COCODetection", "photo"),
-        *("read_image", "read_mask"),
+        *("read_image", "read_mask", "People", "Objects", "Groups"),
     ),
     "losses": ("fcos_loss", "segmentation_loss"),
     "metrics": ("average_precision", "confusion_matrix", "iou", "mean_iou", "trimap_band"),

@@ -1,5 +1,6 @@
 """Saving and loading our own models: safetensors, with the recipe of the model in the file's header."""
 
+import difflib
 import json
 import os
 from pathlib import Path
@@ -99,7 +100,8 @@ def _find(source) -> Path:
     path = Path(source).expanduser()
     if path.is_file():
         return path
+    near = difflib.get_close_matches(path.stem, shipped, n=1)
     raise FileNotFoundError(
         f"There is no checkpoint {str(source)!r}: neither a file nor one of the shipped ones ({', '.join(shipped)}). "
-        "`python -m deeplab_teach train` makes one."
+        + (f"Did you mean {near[0]}?" if near else "`python -m deeplab_teach train` makes one.")
     )

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from deeplab_teach.heads.fcos import decode, distances, fcos_targets
+from deeplab_teach.heads.fcos import centerness, decode, fcos_targets
 
 
 def segmentation_loss(logits: Tensor, target: Tensor, *, ignore_index: int = 255) -> Tensor:
@@ -85,15 +85,13 @@ def fcos_loss(answers: dict[str, Tensor], targets: list[dict[str, Tensor]]) -> d
         box.append(boxes[index[responsible]])
     image, place, boxes = torch.cat(image), torch.cat(place), torch.cat(box)
     points, strides = answers["points"][place], answers["strides"][place]
-    left, top, right, bottom = distances(points, boxes).unbind(dim=1)
-    horizontal = torch.minimum(left, right) / torch.maximum(left, right)
-    vertical = torch.minimum(top, bottom) / torch.maximum(top, bottom)
-    middle = (horizontal * vertical).sqrt()  # 1 in the middle of the box, 0 at its border
     found = decode(points, strides, regression[image, place])
     losses = {
         "classification": sigmoid_focal_loss(logits, wanted, reduction="sum"),
         "bbox_regression": generalized_box_iou_loss(found, boxes, reduction="sum"),
-        "bbox_ctrness": F.binary_cross_entropy_with_logits(ctrness[image, place, 0], middle, reduction="sum"),
+        "bbox_ctrness": F.binary_cross_entropy_with_logits(
+            ctrness[image, place, 0], centerness(points, boxes), reduction="sum"
+        ),
     }
     return {key: loss / max(1, len(place)) for key, loss in losses.items()}
 

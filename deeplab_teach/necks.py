@@ -22,6 +22,22 @@ class Pyramid(Backbone):
         self.mean, self.std, self.min_side = backbone.mean, backbone.std, backbone.min_side
 
 
+def top_down(maps: Sequence[Tensor]) -> list[Tensor]:
+    """FPN's top-down path: each map plus the coarser one above it, which holds all above that already.
+
+    Args:
+        maps: `(N, C, h, w)`, fine to coarse, of one width.
+
+    Returns:
+        As many maps of the same sizes; the coarsest is as it was.
+    """
+    summed = [maps[-1]]
+    for fine in reversed(maps[:-1]):
+        # To the finer map's size, not by 2: over a dilated backbone two maps may be of one size.
+        summed.insert(0, fine + F.interpolate(summed[0], size=fine.shape[-2:], mode="nearest"))
+    return summed
+
+
 class FPN(Pyramid):
     """Feature pyramid network (Lin et al. 2017, arXiv 1612.03144): meaning flows from coarse maps to fine ones.
 
@@ -87,10 +103,9 @@ class FPN(Pyramid):
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         features = self.backbone(x)
         maps = [conv(features[key]) for conv, key in zip(self.lateral, self.keys, strict=True)]
-        for i in range(len(maps) - 2, -1, -1):  # top-down: from the coarsest map to the finest
-            # To the finer map's size, not by 2: over a dilated backbone two maps may be of one size.
-            maps[i] = maps[i] + F.interpolate(maps[i + 1], size=maps[i].shape[-2:], mode="nearest")
-        maps = [conv(m) for conv, m in zip(self.output, maps, strict=True)]  # each (N, 256, H/stride, W/stride)
+        maps = [
+            conv(m) for conv, m in zip(self.output, top_down(maps), strict=True)
+        ]  # each (N, 256, H/stride, W/stride)
         if self.extra == "pool":
             maps.append(F.max_pool2d(maps[-1], 1, stride=2))
         for i, conv in enumerate(self.extra_convs):

@@ -140,7 +140,10 @@ def test_stopped_and_gone_on_with(tmp_path, capsys, few_scenes, monkeypatch):
     assert len(torch.load(tmp_path / "model.run", weights_only=True)["history"]) == 1
     changed = [*argv, "--output-stride", "32"]
     assert "of another architecture" in fails(capsys, *changed)
+    capsys.readouterr()
     assert cli.main(argv) == 0
+    out, err = capsys.readouterr()
+    assert "going on after epoch 1 of 2, from" in out + err
     assert [path.name for path in tmp_path.iterdir()] == ["model.safetensors"]
 
 

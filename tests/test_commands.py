@@ -93,6 +93,12 @@ def coco(tmp_path_factory):
 
 
 @pytest.fixture
+def few_groups(monkeypatch):
+    monkeypatch.setattr(labelled_photos.Groups, "__len__", lambda self: 6)
+    return ["--data", "groups"]
+
+
+@pytest.fixture
 def few_people(monkeypatch):
     monkeypatch.setattr(labelled_photos.People, "__len__", lambda self: min(len(self.images), 6))
     return ["--data", "people"]
@@ -128,7 +134,10 @@ def test_masks_from_end_to_end(layout, request, tmp_path, capsys):
         assert seen.size == image.size and seen.mode == "RGB"
 
 
-@pytest.mark.parametrize(("layout", "head"), [("coco", "fcos"), ("coco", "mask_rcnn"), ("few_people", "faster_rcnn")])
+@pytest.mark.parametrize(
+    ("layout", "head"),
+    [("coco", "fcos"), ("coco", "mask_rcnn"), ("few_people", "faster_rcnn"), ("few_groups", "mask_rcnn")],
+)
 def test_boxes_from_end_to_end(layout, head, request, tmp_path, capsys):
     data, out = request.getfixturevalue(layout), tmp_path / "model.safetensors"
     runs("train", *QUICK, *data, "--head", head, "--freeze-batch-norm", "--out", out)
@@ -142,6 +151,18 @@ def test_boxes_from_end_to_end(layout, head, request, tmp_path, capsys):
     runs("predict", picture, "--checkpoint", out, "--threshold", "0", "--out", tmp_path / "seen.png")
     with Image.open(picture) as image, Image.open(tmp_path / "seen.png") as seen:
         assert seen.size == image.size
+
+
+def test_a_detector_of_scenes_is_judged_on_both_styles(tmp_path, capsys):
+    out = tmp_path / "model.safetensors"
+    small = ["--option", "out_channels=64", "--option", "depth=1", "--scenes", "4", "--size", "64"]
+    runs("train", *QUICK, "--data", "scenes", "--head", "fcos", *small, "--out", out)
+    said = capsys.readouterr().out
+    assert said.startswith("known styles: AP50 of boxes ") and "; a held-out one: AP50" in said
+    model, recipe = load_model(out)
+    assert model.backbone.out_channels == 64
+    assert list(recipe["results"]) == ["known_styles", "held_out_style"]
+    assert all(list(figures) == ["ap50_boxes", "ap_boxes"] for figures in recipe["results"].values())
 
 
 def test_a_stopped_run_on_photographs_ends_as_an_unbroken_one(few_people, tmp_path, monkeypatch, capsys):
@@ -293,6 +314,12 @@ def test_a_folder_of_pictures(tmp_path, capsys):
     runs("predict", tmp_path, *checkpoint, "--show", "mask", "--out", tmp_path / "masks")
     assert sorted(path.suffixes for path in (tmp_path / "masks").iterdir()) == [[".mask", ".png"]] * 2
     capsys.readouterr()
+    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+    said = fails(capsys, "predict", tmp_path, *checkpoint, "--out", tmp_path / "rest")
+    assert "1 of 3 pictures could not be read: broken.jpg" in said and len(list((tmp_path / "rest").iterdir())) == 2
+    (tmp_path / "broken.jpg").unlink()
+    near = fails(capsys, "predict", tmp_path, "--checkpoint", "scenes_deeplabv3plus_mobilenetv2")
+    assert near.endswith("Did you mean scenes_deeplabv3plus_mobilenet_v2?")
     (tmp_path / "none").mkdir()
     assert "has no pictures" in fails(capsys, "predict", tmp_path / "none", *checkpoint)
     assert "name a folder" in fails(capsys, "predict", tmp_path, *checkpoint, "--out", tmp_path / "a.png")

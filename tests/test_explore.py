@@ -15,6 +15,7 @@ from deeplab_teach import cost, explore, plots
 from deeplab_teach.backbones import BACKBONES, FIXED_STRIDES, IMAGE_BACKBONES
 from deeplab_teach.datasets import EmojiScenes
 from deeplab_teach.explore import (
+    answering,
     borders,
     choose,
     conv_sizes,
@@ -27,6 +28,7 @@ from deeplab_teach.explore import (
     rates_in_a_row,
     stages,
     swap_parts,
+    thresholds,
     view_swap,
 )
 from deeplab_teach.explore.costs import kinds
@@ -507,6 +509,57 @@ def test_budgets_swept():
         control.value = start
 
 
+# ------------------------------------------------------------------------------------------------- lesson 09
+
+PYRAMID = ("p3", "p4", "p5", "p6", "p7")
+
+
+def places_of(detector):
+    """Where the places of a detector's maps lie on a scene."""
+    with torch.inference_mode():
+        return detector.eval()(torch.zeros(1, 3, 160, 160))
+
+
+def test_who_answers_swept():
+    detector = build_model("resnet18", "fcos", 3, out_channels=64, depth=1)
+    box = answering(torch.rand(3, 160, 160), places_of(detector), PYRAMID)
+    controls, maps = box.controls, set()
+    for name, values in (("x", (0, 40, 160)), ("y", (0, 160, 80)), ("width", (4, 30, 160)), ("height", (160, 70, 4))):
+        start = controls[name].value
+        for value in (*values, start):
+            controls[name].value = value
+            text = sentence_of(box)
+            assert shown(box) and (text.startswith("No place answers") or "places answer, of p" in text)
+    for side in (20, 60, 150):
+        controls["width"].value = controls["height"].value = side
+        maps.add(re.search("of (p.*);", sentence_of(box))[1])
+    assert maps == {"p3", "p4"}, "the larger one is answered for on the coarser map"
+    controls["x"].value, controls["width"].value, controls["height"].value = 84, 4, 4
+    assert sentence_of(box).startswith("No place answers"), "between the places"
+
+
+def test_thresholds_swept():
+    scenes = EmojiScenes(3, split="test")
+    torch.manual_seed(0)
+    detector = build_model("resnet18", "fcos", len(scenes.classes), out_channels=64, depth=1)
+    torch.nn.init.constant_(detector.head.cls_logits.bias, 2.0)  # so that it finds something
+    torch.nn.init.constant_(detector.head.bbox_reg.bias, 2.0)
+    box = thresholds(detector.train(), scenes, scenes.classes)
+    kept = []
+    for value in range(10, 101, 30):
+        box.controls["overlap"].value = value
+        there, every, left = map(int, re.findall(r"(\d+) (?:objects|boxes|are left)", sentence_of(box)))
+        assert there == len(scenes[1][1]["boxes"]) and left <= every
+        kept.append(left)
+    assert kept == sorted(kept) and kept[0] < kept[-1]
+    box.controls["score"].value = 90
+    assert " 0 boxes score 90 % or more; 0 are left" in sentence_of(box)
+    for scene in range(3):
+        box.controls["scene"].value = scene
+        assert sentence_of(box).startswith(f"Scene {scene}: ")
+    assert detector.training
+
+
 # ------------------------------------------------------------------------------------------------- old ipywidgets
 
 
@@ -522,6 +575,8 @@ def test_nothing_that_ipywidgets_7_lacks(scenes, runs):
     tiny = build_model("mobilenet_v2", "classification", 7)
     boxes += (cost_of_kinds(), places({"tiny": tiny}, range(7), ("chelsea",)), rates_in_a_row(), rate_on_a_map())
     boxes += (choose(CANDIDATES),)
+    detector = build_model("resnet18", "fcos", len(scenes.classes), out_channels=64, depth=1)
+    boxes += (answering(scenes[0][0], places_of(detector), PYRAMID), thresholds(detector, scenes, scenes.classes))
     boxes += (stages({"tiny": BACKBONES["mobilenet_v2"](width_mult=0.35)}, ("chelsea",)),)
     for box in boxes:
         for control in box.controls.values():

@@ -12,6 +12,7 @@ from torchvision.transforms import v2
 
 from deeplab_teach.data_files import DATA_DIR, checksums
 from deeplab_teach.datasets import (
+    Groups,
     Objects,
     People,
     augment,
@@ -150,6 +151,11 @@ def test_splits_of_objects_that_are_none():
         Objects("test", classes=("people",))
 
 
+def test_splits_of_groups_that_are_none():
+    with pytest.raises(ValueError, match="split must be one of train, test; got 'yours'"):
+        Groups("yours")
+
+
 # ------------------------------------------------------------------------------------------------- what is read
 
 
@@ -187,6 +193,19 @@ def test_what_the_page_says_of_objects(items):
     assert sum(count > 0 for count in people("train")) == 20
     assert sum(known["license"] != SHARE_ALIKE for known in Objects("train").images) == 35
     assert min(people("test")) > 1 and sum(people("test")) == 172
+
+
+def test_groups_join_all_photographs_with_people():
+    """122 of one person and the 20 others to train; the 22 with several people to judge; "person" is class 1."""
+    train, test = Groups("train", transforms=detection_transforms(96)), Groups("test")
+    assert (len(train), len(test)) == (122 + 20, 22)
+    assert train.classes == test.classes == ("background", "person")
+    images, targets = detection_collate([train[0], train[121], train[122], train[141], test[0]])
+    assert {tuple(image.shape) for image in images[:4]} == {(3, 96, 96)}
+    assert all(set(target["labels"].tolist()) <= {1} for target in targets)
+    several = Groups("train")
+    assert all(len(several[i][1]["boxes"]) > 0 for i in range(118, 142)), "none without a person"
+    assert "142 photographs" in repr(train)
 
 
 def test_they_become_batches(items):

@@ -12,6 +12,7 @@ PACKAGE = Path(deeplab_teach.__file__).resolve().parent
 ORDER = (
     "data_files",
     "grids",
+    "boxes",
     "features",
     "layers",
     "backbones",
@@ -39,6 +40,7 @@ ORDER = (
 )
 # Pairs that the order would allow and the design does not.
 FORBIDDEN = {("heads", "backbones"), ("features", "data_files"), ("layers", "data_files"), ("grids", "data_files")}
+FORBIDDEN |= {("boxes", "data_files")}
 ONLY = {"weights": {"data_files"}}
 
 

@@ -39,6 +39,15 @@ def test_the_default_output_stride_under_a_detection_head():
     }
 
 
+def test_the_width_of_a_pyramid_that_is_put_on():
+    assert on_meta(build_model, "resnet18", "fcos", 3, out_channels=64).backbone.out_channels == 64
+    assert on_meta(build_model, "vit_small", "deeplabv3plus", 3, out_channels=32).backbone.out_channels == 32
+    narrow = on_meta(build_model, "resnet18", "mask_rcnn", 3, out_channels=32, box_channels=48, mask_channels=16)
+    heads = narrow.roi_heads
+    assert heads.box_head.fc6.out_features == heads.box_predictor.cls_score.in_features == 48
+    assert heads.mask_predictor.conv5_mask.in_channels == 16 and narrow.backbone.out_channels == 32
+
+
 @pytest.mark.parametrize("name", sorted(FIXED_STRIDES.keys() - {"text_encoder"}))
 @pytest.mark.parametrize("head", ["linear", "classification"])
 def test_the_default_output_stride_of_a_backbone_that_has_only_one(name, head):

@@ -470,6 +470,60 @@ def test_points_close_together_can_still_be_read():
 # ------------------------------------------------------------------------------------------------- overlays
 
 
+def test_boxes_where_they_are(scenes):
+    images = [image for image, _ in scenes[:3]]
+    truth = [{key: target[key] for key in ("boxes", "labels")} for _, target in scenes[:3]]
+    found = [each | {"scores": torch.linspace(0.9, 0.4, len(each["boxes"]))} for each in truth]
+    fig = plots.draw_boxes(images, {"truth": truth, "found": found}, LESSON_CLASSES, "Boxes")
+    assert [fig.axes[i].get_ylabel() for i in (0, 3)] == ["truth", "found"]
+    for ax, objects in zip(fig.axes, [*truth, *found], strict=True):
+        frames = {(p.get_x(), p.get_y(), p.get_width(), p.get_height()) for p in ax.patches}
+        boxes = objects["boxes"].as_subclass(torch.Tensor)
+        assert frames == {(a - 0.5, b - 0.5, c - a, d - b) for a, b, c, d in boxes.tolist()}
+        words = sorted(text.get_text().split()[0] for text in ax.texts)
+        assert words == sorted(LESSON_CLASSES[label] for label in objects["labels"])
+    many = {"boxes": torch.rand(30, 4), "labels": torch.ones(30, dtype=torch.int64)}
+    assert not plots.draw_boxes(images[:1], {"": [many]}, LESSON_CLASSES, "Many").axes[0].texts
+
+
+def test_places_that_answer_have_their_boxs_colour():
+    places = {
+        "points": torch.tensor([[0.0, 0], [8, 0], [0, 8], [8, 8], [0, 0]]),
+        "strides": torch.tensor([8.0, 8, 8, 8, 16]),
+        "levels": torch.tensor([0.0, 0, 0, 0, 1]),
+    }
+    boxes = torch.tensor([[4.0, 4, 12, 12], [6, -3, 9, 3]])
+    fig = plots.draw_places(torch.rand(3, 16, 16), places, ("p3", "p4"), "Who answers?", boxes=boxes)
+    assert [ax.get_title() for ax in fig.axes] == [
+        "p3, stride 8\n4 places, 2 answer",
+        "p4, stride 16\n1 places, 0 answer",
+    ]
+    dots = fig.axes[0].collections[1]
+    edges = [to_hex(p.get_edgecolor()) for p in fig.axes[0].patches]
+    drawn = dict(zip(map(tuple, dots.get_offsets().tolist()), map(to_hex, dots.get_facecolors()), strict=True))
+    assert drawn == {(8.0, 0.0): edges[1], (8.0, 8.0): edges[0]} and edges[0] != edges[1]
+
+
+def test_the_four_distances_of_a_place():
+    fig = plots.draw_distances(torch.rand(3, 64, 64), torch.tensor([20.0, 30]), torch.tensor([10.0, 5, 60, 50]), "Four")
+    assert {text.get_text() for text in fig.axes[0].texts} >= {"left 10", "top 25", "right 40", "bottom 20"}
+
+
+def test_a_pyramid_is_drawn_from_its_maps():
+    features = {f"c{i}": torch.rand(1, 8 * i, 64 // 2**i, 96 // 2**i) for i in (3, 4, 5)}
+    maps = {f"p{i}": torch.rand(1, 4, max(1, 64 // 2**i), max(1, 96 // 2**i)) for i in (3, 4, 5, 6, 7)}
+    fig = plots.draw_pyramid(torch.rand(3, 64, 96), features, maps, "Pyramid")
+    (ax,) = fig.axes
+    assert len(ax.images) == 1 + 3 + 5
+    drawn = [torch.tensor(image.get_array().tolist()) for image in ax.images[1:]]
+    for value, picture in zip([*features.values(), *maps.values()], drawn, strict=True):
+        assert torch.allclose(picture, value[0].mean(dim=0))
+    words = [text.get_text() for text in ax.texts]
+    assert words.count("1x1") == 3 and words.count("enlarged, added") == 2 and words.count("3x3, stride 2") == 2
+    assert "c5\n40 channels\n2 x 3" in words and "p3\n4 channels\n8 x 12" in words
+    readable(fig)
+
+
 def test_heat_at_its_own_resolution():
     image, places = torch.rand(3, 64, 96), torch.rand(2, 3)
     fig = plots.draw_heat(image, {"stride 32": places, "stride 16": torch.rand(4, 6)}, "Heat")

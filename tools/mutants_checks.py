@@ -60,6 +60,11 @@ EQUAL: dict[str, dict[str, str]] = {
         "logits.sum()": "a batch of ignored pixels alone is not asked about",
     },
     "confusion_matrix": {"ignore_index is None": "the exercise always has an ignored label"},
+    "nms": {
+        "stable=False": "no two scores are equal",
+        "order[0:]": "a box overlaps itself by 1, and goes with the others",
+    },
+    "top_down": {"fine.shape[+2:]": "of four axes the last two"},
     "multiply_adds": {
         "ConvTranspose2d": "transposed convolutions are not asked about",
         "torch.Size(input_shape).numel()": "transposed convolutions are not asked about",

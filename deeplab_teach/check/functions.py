@@ -225,5 +225,11 @@ def told(value: object, right: object) -> str:
                 f"the right shape but other values: at {place} {value[place].item():.4g}; "
                 f"it must be {right[place].item():.4g} ({where.double().mean():.0%} of all values differ)."
             )
+    lists = isinstance(value, list | tuple) and isinstance(right, list | tuple)
+    if lists and any(isinstance(part, Tensor) for part in right):
+        if len(value) != len(right):
+            return f"{len(value)} values; it must be {len(right)}."
+        place = next(i for i, pair in enumerate(zip(value, right, strict=True)) if not alike(*pair))
+        return f"in place {place} {told(value[place], right[place])}"
     words = (shown, repr)[shown(value) == shown(right)]  # what differs may be beyond the digits that are shown
     return f"{words(value)}; it must be {words(right)}."

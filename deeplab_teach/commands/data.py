@@ -10,6 +10,7 @@ SPLITS = {
     "scenes": ("train", "val"),
     "people": ("yours+train", "test"),
     "objects": ("train", "test"),
+    "groups": ("train", "test"),
     "voc": ("train", "val"),
     "pets": ("trainval", "test"),
 }
@@ -25,8 +26,8 @@ def add_data_options(command: argparse.ArgumentParser, *, default: str | None) -
         "--data",
         choices=[*SPLITS, "folder", "coco"],
         default=default,
-        help="scenes: emoji on photographs; people, objects: the course's photographs; voc, pets, folder (images/ and "
-        f"masks/ with the same names), coco: yours, with --root{known}",
+        help="scenes: emoji on photographs; people, objects, groups (people who may be several): the course's "
+        f"photographs; voc, pets, folder (images/ and masks/ with the same names), coco: yours, with --root{known}",
     )
     group.add_argument("--root", type=path, metavar="FOLDER", help="of voc, pets, folder; of coco's pictures")
     group.add_argument("--annotations", type=path, metavar="JSON", help="coco: the file with boxes and masks")
@@ -93,6 +94,8 @@ def open_data(
         return datasets.People(split, transforms=transforms)
     if args.data == "objects":
         return datasets.Objects(split, **own)
+    if args.data == "groups":
+        return datasets.Groups(split, transforms=transforms)
     if args.data == "voc":
         return datasets.VOCSegmentation(args.root, split, **own)
     if args.data == "pets":

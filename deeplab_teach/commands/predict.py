@@ -1,6 +1,7 @@
 """`python -m deeplab_teach predict`: what a checkpoint sees in pictures of yours."""
 
 import argparse
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,6 @@ from typing import Any
 from . import Help
 from .data import path
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 OWN_OUTPUT = (".overlay.png", ".mask.png")
 
 
@@ -51,15 +51,27 @@ def run(args: argparse.Namespace) -> None:
     for out in outs:
         require_writable(out)
     model, recipe = load_model(args.checkpoint, device=args.device)
+    broken = []
     for picture, out in zip(pictures, outs, strict=True):
-        drawn, words = _drawn(args, picture, model, recipe["classes"])
+        try:
+            drawn, words = _drawn(args, picture, model, recipe["classes"])
+        except (ValueError, OSError) as error:  # the other pictures are still wanted
+            if len(pictures) == 1:
+                raise
+            broken.append(picture.name)
+            print(f"left out: {error}", file=sys.stderr)
+            continue
         with atomic_write(out) as temporary:
             T.to_pil_image(drawn).save(temporary, format="PNG")
         print(f"{out}: {words}")
+    if broken:
+        raise ValueError(f"{len(broken)} of {len(pictures)} pictures could not be read: {', '.join(broken)}.")
 
 
 def _pictures(places) -> Iterator[Path]:
     """The pictures themselves; of a folder those in it, but not what this command has written there."""
+    from deeplab_teach.datasets.images import SUFFIXES
+
     for place in places:
         if not place.is_dir():
             yield place

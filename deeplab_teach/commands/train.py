@@ -206,13 +206,18 @@ def _judged(args, model, val_set, classes, history) -> tuple[dict, str]:
     from deeplab_teach.datasets import EmojiScenes
     from deeplab_teach.training import evaluate
 
-    if args.data == "scenes" and not is_detection(args.head):
+    from .evaluate import judged
+
+    if args.data == "scenes" and is_detection(args.head):
+        known, known_words = judged(model, val_set, classes)
+        held_out, words = judged(model, EmojiScenes(96, split="test", size=args.size), classes)
+        results = {"known_styles": known, "held_out_style": held_out}
+        return results, f"known styles: {known_words}; a held-out one: {words}"
+    if args.data == "scenes":
         held_out = 100 * evaluate(model, EmojiScenes(96, split="test", size=args.size))
         known = 100 * history[-1]["miou"]
         results = {"miou_known_styles": known, "miou_held_out_style": held_out}
         return results, f"mIoU: {known:.1f} on known styles, {held_out:.1f} on a held-out one"
-    from .evaluate import judged
-
     return judged(model, val_set, classes)
 
 

@@ -5,7 +5,7 @@ from .batches import detection_collate, segmentation_collate
 from .classes import LESSON_CLASSES, VOC_CLASSES, class_colors, voc_colors
 from .coco import COCODetection
 from .images import read_image
-from .labelled_photos import Objects, People
+from .labelled_photos import Groups, Objects, People
 from .mask_files import read_mask
 from .mask_folders import MaskFolder, OxfordPets, VOCSegmentation
 from .photos import PHOTOS, photo
@@ -18,6 +18,7 @@ __all__ = [
     "COCODetection",
     "EmojiScenes",
     "EmojiThumbnails",
+    "Groups",
     "MaskFolder",
     "Objects",
     "OxfordPets",

@@ -77,8 +77,8 @@ class COCODetection(FileDataset):
         categories = {entry["id"]: entry["name"] for entry in sorted(content["categories"], key=itemgetter("id"))}
         self.classes = self._kept(classes, list(categories.values()))
         self.images = sorted(content["images"], key=itemgetter("id"))
-        self._objects = {info["id"]: [] for info in self.images}
-        if len(self._objects) < len(self.images):
+        self.objects = {info["id"]: [] for info in self.images}
+        if len(self.objects) < len(self.images):
             raise ValueError(f"{self.path}: two images have the same id; each must have its own.")
         self._add_objects(content["annotations"], categories)
         missing = [info["file_name"] for info in self.images if not (self.folder / info["file_name"]).is_file()]
@@ -89,7 +89,7 @@ class COCODetection(FileDataset):
         return len(self.images)
 
     def __repr__(self):
-        count = sum(map(len, self._objects.values()))
+        count = sum(map(len, self.objects.values()))
         return f"COCODetection({str(self.path)!r}, {len(self)} images, {count} objects, {len(self.classes)} classes)"
 
     def _kept(self, classes, names):
@@ -121,7 +121,7 @@ class COCODetection(FileDataset):
                 raise ValueError(f"{name} has the category {category}; the file has {known}.")
             if _box(annotation, sizes[image], name) is not None and category in self._label:
                 kept.append(annotation)
-                self._objects[image].append(annotation)
+                self.objects[image].append(annotation)
         bare = [annotation for annotation in kept if not annotation.get("segmentation")]
         self._has_masks = not bare or len(bare) < len(kept)
         if self._has_masks and bare:
@@ -135,7 +135,7 @@ class COCODetection(FileDataset):
         path, height, width = self.folder / info["file_name"], info["height"], info["width"]
         image = read_image(path)
         require_size(image, path, (height, width), f"image {info['id']} of {self.path}")
-        objects = self._objects[info["id"]]
+        objects = self.objects[info["id"]]
         boxes = np.array([_box(entry, (width, height)) for entry in objects], dtype=np.float32).reshape(-1, 4)
         areas = [entry.get("area", entry["bbox"][2] * entry["bbox"][3]) for entry in objects]
         target = {

@@ -13,6 +13,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from torchvision import tv_tensors
 
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")  # of pictures in a folder
 MAX_PIXELS = 100_000_000  # a larger picture needs over 300 MB as RGB, before any network sees it
 
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 
 import torch
+from torch.utils.data import ConcatDataset, Subset
 from torchvision import tv_tensors
 
 from deeplab_teach.data_files import data_path
@@ -15,6 +16,7 @@ from .mask_files import read_mask
 
 PEOPLE_SPLITS = ("yours", "train", "test")
 OBJECTS_SPLITS = ("train", "test")
+GROUPS_SPLITS = ("train", "test")
 
 
 class People(FileDataset):
@@ -92,3 +94,33 @@ class Objects(COCODetection):
         annotations = data_path(f"objects/instances_{split}.json")
         super().__init__(annotations, annotations.parent / "images", classes=classes, transforms=transforms)
         self.split = split
+
+
+class Groups(ConcatDataset):
+    """Photographs to find people on, who may be several; items as `Objects` gives them, without `"semantic"`.
+
+    Args:
+        split: "train", the 122 of `People` with one person each and the 20 of `Objects` on which there are people;
+            "test", the 22 of `Objects` with several people on each.
+        transforms: a callable applied to `(image, target)`.
+
+    Raises:
+        ValueError: another split, or a file is damaged.
+    """
+
+    classes = ("background", "person")
+
+    def __init__(self, split: str = "train", *, transforms: Callable | None = None):
+        if split not in GROUPS_SPLITS:
+            raise ValueError(f"split must be one of {', '.join(GROUPS_SPLITS)}; got {split!r}.")
+        several = Objects(split, classes=("person",), transforms=transforms)
+        if split == "train":
+            people = People("yours+train", transforms=transforms)
+            with_people = [i for i, image in enumerate(several.images) if several.objects[image["id"]]]
+            super().__init__([people, Subset(several, with_people)])
+        else:
+            super().__init__([several])
+        self.split = split
+
+    def __repr__(self) -> str:
+        return f"Groups(split={self.split!r}, {len(self)} photographs)"

@@ -5,10 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from .classes import VOC_CLASSES, own_classes
 from .file_dataset import FileDataset, existing_folder, require_none_missing
-from .images import read_image, require_size
+from .images import SUFFIXES, read_image, require_size
 from .mask_files import check_labels, read_mask
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 VOC_PARTS = ("JPEGImages", "SegmentationClass", "ImageSets/Segmentation")
 PETS_PARTS = ("images", "annotations/trimaps")
 

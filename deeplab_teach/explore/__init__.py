@@ -6,6 +6,7 @@ reads an upload control).
 """
 
 from deeplab_teach.explore.atrous import rate_on_a_map, rates_in_a_row, view_rate, view_row
+from deeplab_teach.explore.boxes import answering, answering_viewer, thresholds, thresholds_viewer
 from deeplab_teach.explore.budget import choice_viewer, choose
 from deeplab_teach.explore.costs import cost_of_kinds, view_kinds
 from deeplab_teach.explore.heat import places, places_viewer
@@ -16,6 +17,10 @@ from deeplab_teach.explore.sizes import conv_sizes, view_sizes
 from deeplab_teach.explore.swap import swap_parts, view_swap
 
 __all__ = [
+    "answering",
+    "answering_viewer",
+    "thresholds",
+    "thresholds_viewer",
     "borders",
     "choose",
     "conv_sizes",

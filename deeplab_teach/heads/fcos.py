@@ -106,6 +106,19 @@ def decode(points: Tensor, strides: Tensor, regression: Tensor) -> Tensor:
     return torch.cat([points - reach[..., :2], points + reach[..., 2:]], dim=-1)
 
 
+def centerness(points: Tensor, boxes: Tensor) -> Tensor:
+    """How near its box's middle each place lies: 1 in the middle, 0 at the border (section 3.3); `(L,)`.
+
+    Args:
+        points: `(L, 2)`, x and y in pixels.
+        boxes: `(L, 4)`, the box of each place, which lies inside it.
+    """
+    left, top, right, bottom = distances(points, boxes).unbind(dim=1)
+    horizontal = torch.minimum(left, right) / torch.maximum(left, right)
+    vertical = torch.minimum(top, bottom) / torch.maximum(top, bottom)
+    return (horizontal * vertical).sqrt()
+
+
 def fcos_targets(places: dict[str, Tensor], boxes: Tensor) -> Tensor:
     """Which box each place is to answer for: its index in `boxes` `(n, 4)`, or -1 for background; `(L,)` int64.
 

@@ -24,6 +24,7 @@ def build_model(
     *,
     output_stride: int | None = None,
     aligned: bool = False,
+    out_channels: int = 256,
     **head_options,
 ) -> nn.Module:
     """Any backbone under any head, by names, as a command line or a widget gives them, or yours. Nothing is loaded.
@@ -38,6 +39,7 @@ def build_model(
         num_classes: scores per image (classification), per pixel or per box (both with background).
         output_stride: 8, 16 or 32; `None` for 16 under a dense head and 32 under any other, or the only one there is.
         aligned: of a `SegmentationModel`: each score where its place lies in the image.
+        out_channels: width of the pyramid, where one is put between backbone and head.
         head_options: passed to the head, for example `channels=96, atrous_rates=(2, 4, 6)`.
 
     Returns:
@@ -51,7 +53,7 @@ def build_model(
     if isinstance(head, str) and head in RCNNS:
         if aligned:
             raise ValueError(f"aligned is of dense heads, whose scores are laid over the image; {head} finds boxes.")
-        return RCNNS[head](_body(backbone, output_stride, 32), num_classes, **head_options)
+        return RCNNS[head](_body(backbone, output_stride, 32), num_classes, out_channels=out_channels, **head_options)
     make_head: type = head if isinstance(head, type) else _known({**HEADS, **RCNNS}, head, "head")
     head_name = head.__name__ if isinstance(head, type) else head
     if (task := getattr(make_head, "task", None)) not in MODELS:
@@ -64,9 +66,9 @@ def build_model(
         raise ValueError(f"the head {head_name!r} has no option {', '.join(unknown)}; it has: {', '.join(options)}.")
     body = _body(backbone, output_stride, 16 if task == "segmentation" else 32)
     if task == "detection" and not isinstance(body, Pyramid):
-        body = with_pyramid(body, extra="convs", finest=8)
+        body = with_pyramid(body, extra="convs", finest=8, out_channels=out_channels)
     elif issubclass(make_head, DeepLabV3PlusHead) and len(body.feature_specs) == 1 and isinstance(body, Backbone):
-        body = with_pyramid(body)
+        body = with_pyramid(body, out_channels=out_channels)
     built = make_head(body.feature_specs, num_classes, **head_options)
     if aligned:
         if task != "segmentation":

@@ -7,7 +7,13 @@ from deeplab_teach.necks import Pyramid, with_pyramid
 
 
 def faster_rcnn(
-    backbone: Backbone, num_classes: int, *, out_channels: int = 256, anchor_scale: int = 8, **options
+    backbone: Backbone,
+    num_classes: int,
+    *,
+    out_channels: int = 256,
+    anchor_scale: int = 8,
+    box_channels: int = 1024,
+    **options,
 ) -> nn.Module:
     """torchvision's Faster R-CNN on a backbone of ours: boxes and classes.
 
@@ -16,6 +22,7 @@ def faster_rcnn(
         num_classes: background included, as torchvision counts.
         out_channels: width of the pyramid that is put on.
         anchor_scale: side of a map's anchors in strides of that map: 8 gives 32 pixels at stride 4, as the FPN paper.
+        box_channels: width of the two linear layers that every region goes through.
         options: for `torchvision.models.detection.FasterRCNN`, for example `min_size=160` (it resizes images to
             800 pixels by default) or `box_detections_per_img=20`.
 
@@ -30,23 +37,39 @@ def faster_rcnn(
 
     require_num_classes(num_classes, 2)
     body = _pyramid(backbone, out_channels)
-    return FasterRCNN(body, num_classes, **_common(body, anchor_scale), **options)
+    return FasterRCNN(body, **_common(body, num_classes, anchor_scale, box_channels), **options)
 
 
 def mask_rcnn(
-    backbone: Backbone, num_classes: int, *, out_channels: int = 256, anchor_scale: int = 8, **options
+    backbone: Backbone,
+    num_classes: int,
+    *,
+    out_channels: int = 256,
+    anchor_scale: int = 8,
+    box_channels: int = 1024,
+    mask_channels: int = 256,
+    **options,
 ) -> nn.Module:
     """torchvision's Mask R-CNN on a backbone of ours: boxes, classes, and a mask for each box.
 
-    Arguments as for `faster_rcnn`; targets hold `"masks"` `(n, H, W)` besides.
+    Arguments as for `faster_rcnn`, and `mask_channels`, the width of the mask head's convolutions. Targets hold
+    `"masks"` `(n, H, W)` besides.
     """
     from torchvision.models.detection import MaskRCNN
+    from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredictor
     from torchvision.ops import MultiScaleRoIAlign
 
     require_num_classes(num_classes, 2)
     body = _pyramid(backbone, out_channels)
     mask_pool = MultiScaleRoIAlign(_pooled(body), output_size=14, sampling_ratio=2)
-    return MaskRCNN(body, num_classes, mask_roi_pool=mask_pool, **_common(body, anchor_scale), **options)
+    return MaskRCNN(
+        body,
+        mask_roi_pool=mask_pool,
+        mask_head=MaskRCNNHeads(body.out_channels, (mask_channels,) * 4, dilation=1),
+        mask_predictor=MaskRCNNPredictor(mask_channels, mask_channels, num_classes),
+        **_common(body, num_classes, anchor_scale, box_channels),
+        **options,
+    )
 
 
 def _pyramid(backbone, out_channels):
@@ -60,17 +83,21 @@ def _pooled(body):
     return [key for key in body.feature_specs if key not in body.extra_keys]
 
 
-def _common(body, anchor_scale):
-    """What torchvision must be told about the maps: one size of anchor per map, and which to cut boxes out of."""
+def _common(body, num_classes, anchor_scale, box_channels):
+    """What torchvision must be told: one size of anchor per map, which maps to cut boxes out of, and the widths."""
+    from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
     from torchvision.models.detection.rpn import AnchorGenerator
     from torchvision.ops import MultiScaleRoIAlign
 
+    side = 7  # of the square that a region becomes
     sizes = tuple((anchor_scale * spec.stride,) for spec in body.feature_specs.values())
     return {
         "image_mean": list(body.mean),
         "image_std": list(body.std),
         "rpn_anchor_generator": AnchorGenerator(sizes, ((0.5, 1.0, 2.0),) * len(sizes)),
-        "box_roi_pool": MultiScaleRoIAlign(_pooled(body), output_size=7, sampling_ratio=2),
+        "box_roi_pool": MultiScaleRoIAlign(_pooled(body), output_size=side, sampling_ratio=2),
+        "box_head": TwoMLPHead(body.out_channels * side**2, box_channels),
+        "box_predictor": FastRCNNPredictor(box_channels, num_classes),
     }
 
 

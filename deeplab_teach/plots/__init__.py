@@ -6,17 +6,21 @@
 | `images` | images with labels, guesses, feature maps |
 | `masks` | masks under their images, beside the truth; errors near outlines |
 | `heat` | a map of scores laid over its photograph |
+| `boxes` | boxes on images; the places that answer for them |
 | `charts` | bars of costs, curves, points that stand for models |
 | `convolutions` | which places a convolution reads, along a row and on a map |
+| `pyramid` | an FPN between backbone and head, from its real maps |
 | `network` | the X-ray of a model: its feature maps to scale, backbone, neck and head in their colours |
 """
 
+from deeplab_teach.plots.boxes import draw_boxes, draw_distances, draw_places
 from deeplab_teach.plots.charts import draw_bars, draw_costs, draw_lines, draw_points
 from deeplab_teach.plots.convolutions import draw_conv, draw_kernel, weights_that_read
 from deeplab_teach.plots.heat import draw_found, draw_heat, upsample
 from deeplab_teach.plots.images import draw_features, draw_guesses, draw_labelled
 from deeplab_teach.plots.masks import draw_errors, draw_masks
 from deeplab_teach.plots.network import draw_network
+from deeplab_teach.plots.pyramid import draw_pyramid
 from deeplab_teach.plots.style import (
     COLORS,
     STYLE,
@@ -39,8 +43,10 @@ __all__ = [
     "color_mask",
     "overlay_mask",
     "draw_bars",
+    "draw_boxes",
     "draw_conv",
     "draw_costs",
+    "draw_distances",
     "draw_errors",
     "draw_features",
     "draw_found",
@@ -51,7 +57,9 @@ __all__ = [
     "draw_lines",
     "draw_masks",
     "draw_network",
+    "draw_places",
     "draw_points",
+    "draw_pyramid",
     "encode",
     "hide_axes",
     "ink",

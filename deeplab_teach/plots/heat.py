@@ -20,7 +20,7 @@ def upsample(places: Tensor, size: Sequence[int], mode: str = "bilinear") -> Ten
 
 
 @own_style
-def draw_heat(image: Tensor, maps: dict[str, Tensor], title: str) -> Figure:
+def draw_heat(image: Tensor, maps: dict[str, Tensor], title: str, *, label: str = "probability") -> Figure:
     """An image, and beside it each map `{"stride 32": (h, w) in 0..1, ...}` at its own resolution."""
     fig, axes = new_figure(2.7 * (1 + len(maps)), 3.1, 1, 1 + len(maps))
     axes[0].imshow(to_image(image))
@@ -28,7 +28,7 @@ def draw_heat(image: Tensor, maps: dict[str, Tensor], title: str) -> Figure:
     for ax, (name, value) in zip(axes[1:], maps.items(), strict=True):
         drawn = ax.imshow(value.cpu().numpy(), cmap="magma", interpolation="nearest", vmin=0, vmax=1)
         ax.set_title(f"{name}\n{value.shape[0]} x {value.shape[1]} places", fontsize=9)
-    fig.colorbar(drawn, ax=axes, orientation="horizontal", shrink=0.6, aspect=40, label="probability")
+    fig.colorbar(drawn, ax=axes, orientation="horizontal", shrink=0.6, aspect=40, label=label)
     hide_axes(axes)
     set_title(fig, title)
     return fig

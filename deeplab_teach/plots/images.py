@@ -38,7 +38,10 @@ def draw_guesses(image: Tensor, guesses: dict[str, list[tuple[str, float]]], tit
 
 @own_style
 def draw_features(image: Tensor, features: dict[str, Tensor], title: str) -> Figure:
-    """How strongly each stage answers at each place (mean of |value| over channels), at its own resolution."""
+    """How strongly each stage answers at each place (mean of |value| over channels), at its own resolution.
+
+    Maps of a pyramid, `p3` and so on, have the neck's colour.
+    """
     fig, axes = new_figure(max(1.9 * (1 + len(features)), 7.0), 2.9, 1, 1 + len(features))
     size = 10 if len(features) < 5 else 8.5
     axes[0].imshow(to_image(image))
@@ -47,7 +50,7 @@ def draw_features(image: Tensor, features: dict[str, Tensor], title: str) -> Fig
         drawn = ax.imshow(value[0].detach().abs().mean(dim=0).cpu().numpy(), cmap="magma", interpolation="nearest")
         channels, rows, columns = value.shape[1:]
         text = f"{key}\n{channels} channel{'s' * (channels != 1)}, {rows} x {columns}"
-        ax.set_title(text, color=COLORS["backbone"], fontsize=size)
+        ax.set_title(text, color=COLORS["neck" if key.startswith("p") else "backbone"], fontsize=size)
         fig.colorbar(drawn, ax=ax, orientation="horizontal", shrink=0.8, aspect=15)
     for ax in axes:
         ax.set(xticks=[], yticks=[])

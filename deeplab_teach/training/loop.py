@@ -98,6 +98,8 @@ def train(
     shared = distributed.wrapped(model, device)
     precision = torch.autocast(device.type, torch.bfloat16, enabled=mixed_precision and device.type == "cuda")
     silent = not progress or not distributed.is_first()
+    if history and not silent:
+        tqdm.write(f"going on after epoch {len(history)} of {epochs}, from {run}")
     with tqdm(total=epochs * steps, initial=len(history) * steps, disable=silent, unit="step") as bar:
         for epoch in range(len(history), epochs):
             generator = _seeded(seed * 100_003 + epoch)  # each epoch its own, so that a run can go on

@@ -1,0 +1,116 @@
+"""Boxes on images, and the places that answer for them."""
+
+from collections.abc import Sequence
+
+import torch
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from torch import Tensor
+
+from deeplab_teach.plots.style import COLORS, hide_axes, new_figure, own_style, set_title, to_image
+
+# One object's colour and the next one's (Okabe and Ito): no roles here, only to tell them apart.
+OBJECTS = ("#E69F00", "#0072B2", "#D55E00", "#CC79A7", "#009E73", "#56B4E9")
+
+
+@own_style
+def draw_boxes(images: Sequence[Tensor], rows: dict[str, list[dict]], classes: Sequence[str], title: str) -> Figure:
+    """One row of the images for each of `rows = {"truth": [...], "found": [...]}`, with its boxes.
+
+    Of each image `{"boxes": (n, 4) in pixels, "labels": (n,)}`, and `"scores"` where there are. A box has its class,
+    and its score in percent, at its corner, unless there are more than 20 on the image.
+    """
+    shape = max(image.shape[-2] / image.shape[-1] for image in images)
+    wide = min(2.9, 9.6 / len(images))
+    fig, axes = new_figure(wide * len(images), (wide * shape + 0.2) * len(rows) + 0.5, len(rows), len(images))
+    for number, (name, found) in enumerate(rows.items()):
+        row = axes[number * len(images) : (number + 1) * len(images)]
+        row[0].set_ylabel(name)
+        for ax, image, objects in zip(row, images, found, strict=True):
+            _add_boxes(ax, image, objects, classes)
+    hide_axes(axes)
+    set_title(fig, title)
+    return fig
+
+
+def _add_boxes(ax, image, objects, classes):
+    ax.imshow(to_image(image))
+    scores = objects.get("scores")
+    color = "#FFFFFF" if scores is None else COLORS["head"]
+    count = len(objects["boxes"])
+    order = range(count) if scores is None else scores.argsort().tolist()  # the best one on top
+    for i in order:
+        left, top, right, bottom = objects["boxes"][i].tolist()
+        for width, tint in ((2.6, "#222222"), (1.4, color)):  # a dark rim, so that it shows on any picture
+            frame = Rectangle((left - 0.5, top - 0.5), right - left, bottom - top, fill=False, edgecolor=tint)
+            frame.set_linewidth(width)
+            ax.add_patch(frame)
+        if count > 20:
+            continue
+        words = classes[int(objects["labels"][i])] + ("" if scores is None else f" {100 * scores[i]:.0f}")
+        card = {"facecolor": color, "edgecolor": "none", "pad": 0.8, "alpha": 0.85}
+        above = top > 0.05 * image.shape[-2]  # else it would stand outside of the image
+        va, x, y = ("bottom", left, top) if above else ("top", max(left, 0) + 2, max(top, 0) + 2)
+        ax.text(x, y, words, fontsize=6.5, color="black", va=va, bbox=card, clip_on=True)
+
+
+@own_style
+def draw_places(
+    image: Tensor, places: dict[str, Tensor], names: Sequence[str], title: str, *, boxes: Tensor | None = None
+) -> Figure:
+    """The places of each map of a pyramid over an image, a panel each; those that answer for a box in its colour.
+
+    Args:
+        image: `(3, H, W)`.
+        places: `"points"`, `"strides"` and `"levels"`, as an `FCOSHead` gives them.
+        names: of the maps, fine to coarse.
+        boxes: `(n, 4)`, drawn in every panel; `fcos_targets` says who answers for them.
+    """
+    from deeplab_teach.heads.fcos import fcos_targets
+
+    boxes = torch.zeros(0, 4) if boxes is None else boxes
+    index = fcos_targets(places, boxes)
+    answers = index >= 0
+    tints = [OBJECTS[i % len(OBJECTS)] for i in range(len(boxes))]
+    height, width = image.shape[-2:]
+    fig, axes = new_figure(1.95 * len(names), 1.95 * height / width + 0.7, 1, len(names))
+    paled = 0.55 + 0.45 * to_image(image if image.is_floating_point() else image / 255)
+    for level, (ax, name) in enumerate(zip(axes, names, strict=True)):
+        own = places["levels"] == level
+        ax.imshow(paled)
+        x, y = places["points"][own].T
+        size = max(1.0, min(30.0, float(places["strides"][own][0]) / 4))
+        ax.scatter(x, y, s=size, color="#555555", linewidths=0)
+        x, y = places["points"][own & answers].T
+        colors = [tints[i] for i in index[own & answers].tolist()]
+        ax.scatter(x, y, s=4 * size, color=colors, edgecolors="black", linewidths=0.5)
+        for (left, top, right, bottom), tint in zip(boxes.tolist(), tints, strict=True):
+            frame = Rectangle((left - 0.5, top - 0.5), right - left, bottom - top, fill=False, linewidth=2)
+            frame.set_edgecolor(tint)
+            ax.add_patch(frame)
+        count = int((own & answers).sum())
+        stride = int(places["strides"][own][0])
+        ax.set_title(f"{name}, stride {stride}\n{int(own.sum())} places, {count} answer", fontsize=8)
+        ax.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
+    hide_axes(axes)
+    set_title(fig, title)
+    return fig
+
+
+@own_style
+def draw_distances(image: Tensor, point: Tensor, box: Tensor, title: str) -> Figure:
+    """One place, its box, and the four distances that it must tell: to left, top, right and bottom, in pixels."""
+    fig, (ax,) = new_figure(4.2, 4.4 * image.shape[-2] / image.shape[-1])
+    ax.imshow(0.55 + 0.45 * to_image(image if image.is_floating_point() else image / 255))
+    (x, y), (left, top, right, bottom) = point.tolist(), box.tolist()
+    ax.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, linewidth=1.5))
+    for name, end in (("left", (left, y)), ("top", (x, top)), ("right", (right, y)), ("bottom", (x, bottom))):
+        ax.annotate("", end, (x, y), arrowprops={"arrowstyle": "->", "color": COLORS["error"], "linewidth": 1.5})
+        length = abs(end[0] - x) + abs(end[1] - y)
+        middle = ((x + end[0]) / 2, (y + end[1]) / 2)
+        card = {"facecolor": "white", "edgecolor": "none", "pad": 1, "alpha": 0.85}
+        ax.text(*middle, f"{name} {length:.0f}", ha="center", va="center", fontsize=8, bbox=card)
+    ax.plot(x, y, "o", color=COLORS["head"], markeredgecolor="black")
+    hide_axes([ax])
+    set_title(fig, title)
+    return fig

@@ -1,0 +1,91 @@
+"""A feature pyramid, drawn from its real maps: what comes from where, and what the head reads."""
+
+import math
+
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from torch import Tensor
+
+from deeplab_teach.plots.style import COLORS, ink, new_figure, own_style, to_image
+
+APART = 1.5  # of the middles of two levels
+
+
+@own_style
+def draw_pyramid(image: Tensor, features: dict[str, Tensor], maps: dict[str, Tensor], title: str) -> Figure:
+    """An FPN between backbone and head: sideways, down, and up to the extra maps.
+
+    Args:
+        image: `(3, H, W)`.
+        features: the backbone's maps that it reads, fine to coarse, `{"c3": (1, C, h, w), ...}`.
+        maps: what it gives, `{"p3": (1, C, h, w), ...}`, those of `features` first.
+
+    Each map shows how strongly it answers at each place, the mean of |value| over its channels; sides are on a log
+    scale.
+    """
+    fig, (ax,) = new_figure(9.2, 5.6)
+    columns = {"backbone": 2.2, "neck": 5.6}
+    level_of = {key: i for i, key in enumerate(maps)}
+    arrow = {"arrowstyle": "->", "color": "#444444", "linewidth": 1.2, "shrinkA": 0, "shrinkB": 0}
+    places = {"image": _add(ax, columns["backbone"], -1.35 * APART, to_image(image), COLORS["input"], 2.2)}
+    for role, given in (("backbone", features), ("neck", maps)):
+        for key, value in given.items():
+            level = level_of[key.replace("c", "p")]
+            strength = value[0].detach().abs().mean(dim=0).cpu().numpy()
+            width = 0.3 * math.log2(value.shape[-1] + 1)
+            place = places[key] = _add(ax, columns[role], level * APART, strength, COLORS[role], width)
+            text = f"{key}\n{value.shape[1]} channels\n{value.shape[2]} x {value.shape[3]}"
+            side, x = ("right", place[0] - 0.1) if role == "backbone" else ("left", place[1] + 0.1)
+            ax.text(x, level * APART, text, ha=side, va="center", fontsize=7.5, color=ink(COLORS[role]))
+    keys = list(features)
+    for below, above in (("image", keys[0]), *zip(keys, keys[1:], strict=False)):
+        ax.annotate(
+            "", (columns["backbone"], places[above][2]), (columns["backbone"], places[below][3]), arrowprops=arrow
+        )
+    for key in keys:
+        neck = key.replace("c", "p")
+        y = level_of[neck] * APART
+        ax.annotate("", (places[neck][0] - 0.03, y), (places[key][1] + 0.03, y), arrowprops=arrow)
+        ax.text((places[neck][0] + places[key][1]) / 2, y + 0.06, "1x1", ha="center", va="bottom", fontsize=8)
+    levels = list(maps)
+    for below, above in zip(levels, levels[1:], strict=False):
+        down = level_of[above] < len(features)
+        start, end = (places[above][2], places[below][3]) if down else (places[below][3], places[above][2])
+        ax.annotate("", (columns["neck"], end), (columns["neck"], start), arrowprops=arrow)
+        words = "enlarged, added" if down else "3x3, stride 2"
+        ax.text(columns["neck"] + 0.08, (start + end) / 2, words, va="center", fontsize=8)
+    top = (len(levels) - 1) * APART + 0.6
+    ax.add_patch(Rectangle((9.2, -0.6), 2.0, top + 0.6, facecolor=COLORS["head"]))
+    ax.text(
+        10.2,
+        (top - 0.6) / 2 + 0.3,
+        "one head,\nthe same\nweights for\nevery map",
+        ha="center",
+        va="center",
+        fontsize=8.5,
+    )
+    for key in levels:
+        y = level_of[key] * APART
+        ax.annotate("", (9.17, y), (places[key][1] + 1.4, y), arrowprops=arrow)
+    for x, words, role in (
+        (columns["backbone"], "backbone", "backbone"),
+        (columns["neck"], "neck: FPN", "neck"),
+        (10.2, "head", "head"),
+    ):
+        ax.text(x, top + 0.25, words, ha="center", weight="bold", color=ink(COLORS[role]))
+    left, right, y = 0.4, 7.2, top + 0.75  # a second vocabulary over the same picture
+    ax.plot([left, left, right, right], [y - 0.1, y, y, y - 0.1], color="#333333", linewidth=1)
+    ax.text((left + right) / 2, y + 0.05, "backbone, in Mask R-CNN's paper", ha="center", va="bottom", fontsize=9)
+    ax.set(xlim=(0, 11.3), ylim=(places["image"][2] - 0.1, y + 0.5), aspect="equal", title=title)
+    ax.axis("off")
+    return fig
+
+
+def _add(ax, x, y, picture, color, width):
+    """A picture in a coloured frame with its middle at x, y; its left, right, lower and upper border."""
+    height = width * picture.shape[0] / picture.shape[1]
+    extent = (x - width / 2, x + width / 2, y - height / 2, y + height / 2)
+    smooth = "nearest" if picture.ndim == 2 else "antialiased"  # a map shows its places
+    ax.imshow(picture, extent=extent, cmap="magma", interpolation=smooth, zorder=2)
+    ax.add_patch(Rectangle((extent[0], extent[2]), width, height, fill=False, edgecolor=color, linewidth=3, zorder=3))
+    return extent
