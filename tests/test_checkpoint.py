@@ -10,10 +10,10 @@ from safetensors.torch import save_file
 from deeplab_teach import checkpoint
 from deeplab_teach.checkpoint import load_model, save_model
 from deeplab_teach.data_files import DATA_DIR, checksums, data_path
-from deeplab_teach.datasets import EmojiScenes, People
-from deeplab_teach.metrics import iou
+from deeplab_teach.datasets import EmojiScenes, Groups, People
+from deeplab_teach.metrics import COCO_THRESHOLDS, average_precision, iou
 from deeplab_teach.models import SegmentationModel, build_model
-from deeplab_teach.training import dataset_confusion, evaluate
+from deeplab_teach.training import dataset_confusion, dataset_detections, evaluate
 
 CLASSES = ["background", "cat", "bus"]
 RECIPE = {
@@ -191,6 +191,17 @@ def test_the_figures_in_the_header_come_out_again():
     assert recipe["results"]["classes"]["person"]["iou"] > 65
     assert recipe["command"] in (DATA_DIR / "README.md").read_text(encoding="utf-8")
     assert model.aligned
+
+
+def test_the_figures_of_the_detector_come_out_again():
+    """On 22 photographs with several people that it has not learnt from."""
+    model, recipe = load_model("people_fcos_mobilenet_v2")
+    found, truth = dataset_detections(model, Groups("test"))
+    for thresholds, key in ((0.5, "ap50_boxes"), (COCO_THRESHOLDS, "ap_boxes")):
+        ap = 100 * average_precision(found, truth, 2, iou_threshold=thresholds)
+        assert ap == pytest.approx(recipe["results"][key], abs=0.3)  # the file holds 16 bits
+    assert recipe["results"]["ap50_boxes"] > 18
+    assert recipe["command"] in (DATA_DIR / "README.md").read_text(encoding="utf-8")
 
 
 def test_a_full_disk_is_named(tmp_path, monkeypatch):
