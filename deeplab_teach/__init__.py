@@ -18,6 +18,7 @@ _FILES = {
     "data_files": (),
     "grids": ("Grid",),
     "boxes": ("box_iou", "nms"),
+    "regions": ("paste_mask", "region_levels", "roi_align", "sampling_points"),
     "features": ("Backbone", "FeatureSpec", "SequenceBackbone", "SequenceSpec", "same_features"),
     "layers": ("conv_bn_relu", "conv_output_size", "plan_strides", "receptive_field"),
     "backbones": (

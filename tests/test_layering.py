@@ -13,6 +13,7 @@ ORDER = (
     "data_files",
     "grids",
     "boxes",
+    "regions",
     "features",
     "layers",
     "backbones",
@@ -40,7 +41,7 @@ ORDER = (
 )
 # Pairs that the order would allow and the design does not.
 FORBIDDEN = {("heads", "backbones"), ("features", "data_files"), ("layers", "data_files"), ("grids", "data_files")}
-FORBIDDEN |= {("boxes", "data_files")}
+FORBIDDEN |= {("boxes", "data_files"), ("regions", "data_files")}
 ONLY = {"weights": {"data_files"}}
 
 
