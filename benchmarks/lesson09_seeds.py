@@ -4,10 +4,10 @@
     python data/make_sums.py
 
 Scenes: FCOS as the lesson trains it, from ImageNet weights, from nothing, and on an FPN whose maps get nothing from
-the coarser ones; AP50 and AP in percent, on 96 scenes of
-known styles and on 96 whose style and photographs the training never showed. `broken`: AP50 on the first 48 of these
-after three swaps that raise no error (section 9). People: the shipped detector's command
-with other seeds, judged on 22 photographs with several people; its checkpoints stay in runs/.
+the coarser ones; AP50 and AP in percent, on 96 scenes of known styles and on 96 whose style and photographs the
+training never showed. `broken`: AP50 on the first 48 of these after three swaps that raise no error (section 9).
+People: the shipped detector's command with other seeds, judged on 22 photographs with several people; its checkpoints
+stay in runs/.
 """
 
 import copy

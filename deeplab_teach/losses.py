@@ -85,13 +85,12 @@ def fcos_loss(answers: dict[str, Tensor], targets: list[dict[str, Tensor]]) -> d
         box.append(boxes[index[responsible]])
     image, place, boxes = torch.cat(image), torch.cat(place), torch.cat(box)
     points, strides = answers["points"][place], answers["strides"][place]
+    middle = centerness(points, boxes)
     found = decode(points, strides, regression[image, place])
     losses = {
         "classification": sigmoid_focal_loss(logits, wanted, reduction="sum"),
         "bbox_regression": generalized_box_iou_loss(found, boxes, reduction="sum"),
-        "bbox_ctrness": F.binary_cross_entropy_with_logits(
-            ctrness[image, place, 0], centerness(points, boxes), reduction="sum"
-        ),
+        "bbox_ctrness": F.binary_cross_entropy_with_logits(ctrness[image, place, 0], middle, reduction="sum"),
     }
     return {key: loss / max(1, len(place)) for key, loss in losses.items()}
 

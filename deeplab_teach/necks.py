@@ -103,9 +103,8 @@ class FPN(Pyramid):
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         features = self.backbone(x)
         maps = [conv(features[key]) for conv, key in zip(self.lateral, self.keys, strict=True)]
-        maps = [
-            conv(m) for conv, m in zip(self.output, top_down(maps), strict=True)
-        ]  # each (N, 256, H/stride, W/stride)
+        summed = top_down(maps)
+        maps = [conv(m) for conv, m in zip(self.output, summed, strict=True)]  # each (N, 256, H/stride, W/stride)
         if self.extra == "pool":
             maps.append(F.max_pool2d(maps[-1], 1, stride=2))
         for i, conv in enumerate(self.extra_convs):

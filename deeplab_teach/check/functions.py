@@ -71,6 +71,11 @@ def examine_function(
             raise Wrong(f"`{name}{call}` gives {told(value, right)} {advice}".strip())
 
 
+def kind_of_tensor(value: object) -> str | None:
+    """The `kind` of an exercise that asks for a tensor."""
+    return None if isinstance(value, Tensor) else f"Your function returns {a_kind(value)}; asked is a tensor."
+
+
 def outcomes(function: Callable, calls: list[Call], example: str, *, own: bool = False) -> list:
     """What a function gives for each call: a value, or the `Raised` of its error.
 

@@ -1,11 +1,11 @@
 """Lesson 04: the map that a classifier already knows, the loss of a mask, and how good a mask is."""
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from deeplab_teach.backbones.resnet import BasicBlock, ResNet
 from deeplab_teach.check.engine import Exercise
-from deeplab_teach.check.functions import Call, alike, examine_function
+from deeplab_teach.check.functions import Call, alike, examine_function, kind_of_tensor
 from deeplab_teach.check.mistakes import edited, mistakes
 from deeplab_teach.check.run import Wrong, a_kind, random_size
 from deeplab_teach.heads.classification import ClassificationHead
@@ -15,10 +15,6 @@ from deeplab_teach.metrics import iou
 from deeplab_teach.metrics import mean_iou as mean_iou_reference
 from deeplab_teach.models import ImageClassifier
 from deeplab_teach.predict import predict_places as predict_places_reference
-
-
-def _kind_of_tensor(value):
-    return None if isinstance(value, Tensor) else f"Your function returns {a_kind(value)}; asked is a tensor."
 
 
 def _examine_predict_places(answer):
@@ -31,7 +27,7 @@ def _examine_predict_places(answer):
         (_classifier(other_scale=True, classes=7, hidden_channels=32), torch.rand(3, *random_size(64, 99))),
         (mixed, torch.rand(3, 40, 99)),
     ]
-    reference, example, kind = predict_places_reference, "predict_places(model, image)", _kind_of_tensor
+    reference, example, kind = predict_places_reference, "predict_places(model, image)", kind_of_tensor
     advice = "Asked are, at each place of the map that the head averages, the probabilities of all classes."
     examine_function(answer, reference, example, calls, PLACES_MISTAKES, kind=kind, advice=advice)
 
@@ -106,7 +102,7 @@ def _examine_pixel_loss(answer):
         _scores_and_labels(3, (2, 4, 5), 255, scale=300.0),
     ]
     negative = [_scores_and_labels(3, (2, 4, 6), -1), _scores_and_labels(6, (1, 1, 5), -100)]
-    example, kind = "pixel_loss(logits, target)", _kind_of_tensor
+    example, kind = "pixel_loss(logits, target)", kind_of_tensor
     advice = "It is the mean, over the pixels that are not ignored, of minus the log of the true class's probability."
     for these, named in ((calls, LOSS_MISTAKES), (negative, ())):
         examine_function(answer, segmentation_loss, example, these, named, kind=kind, advice=advice)
@@ -187,7 +183,7 @@ def _examine_confusion_matrix(answer):
         _label_maps(21, (2, 7, 11), 2, kinds=(torch.int64, torch.uint8)),
         Call((torch.randint(0, 3, (4, 6)), torch.randint(0, 3, (4, 6)), 3)),
     ]
-    example, kind = "confusion_matrix(prediction, target, num_classes)", _kind_of_tensor
+    example, kind = "confusion_matrix(prediction, target, num_classes)", kind_of_tensor
     advice = "Rows are true classes, columns predicted ones."
     for these, named in ((calls, CONFUSION_MISTAKES), ([_label_maps(3, (5, 6), -1)], ())):
         examine_function(answer, confusion_matrix_reference, example, these, named, kind=kind, advice=advice)

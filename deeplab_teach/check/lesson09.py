@@ -8,15 +8,11 @@ from torchvision import ops
 from deeplab_teach.boxes import box_iou as box_iou_reference
 from deeplab_teach.boxes import nms as nms_reference
 from deeplab_teach.check.engine import Exercise
-from deeplab_teach.check.functions import Call, examine_function
+from deeplab_teach.check.functions import Call, examine_function, kind_of_tensor
 from deeplab_teach.check.mistakes import mistakes
 from deeplab_teach.check.run import a_kind, random_size
 from deeplab_teach.heads.fcos import decode as decode_reference
 from deeplab_teach.necks import top_down as top_down_reference
-
-
-def _kind_of_tensor(value):
-    return None if isinstance(value, Tensor) else f"Your function returns {a_kind(value)}; asked is a tensor."
 
 
 def _boxes(count, *, size=60.0, dtype=torch.float32):
@@ -37,7 +33,7 @@ def _examine_box_iou(answer):
         (torch.cat([flat, known[:1]]), torch.cat([flat, known])),
     ]
     advice = "Row i, column j is the shared area of box i and other box j, divided by the area of both together."
-    example, kind = "box_iou(boxes, others)", _kind_of_tensor
+    example, kind = "box_iou(boxes, others)", kind_of_tensor
     examine_function(answer, box_iou_reference, example, calls, BOX_IOU_MISTAKES, kind=kind, advice=advice)
 
 
@@ -119,7 +115,7 @@ def _kind_of_kept(value):
         return "You return true or false for each box; asked are the *indices* of those kept, best score first."
     if isinstance(value, Tensor) and value.is_floating_point():
         return "You return numbers with a fraction; asked are indices, int64: which boxes are kept, not what they are."
-    return _kind_of_tensor(value)
+    return kind_of_tensor(value)
 
 
 NMS_MISTAKES = mistakes(r"""
@@ -258,7 +254,7 @@ def _examine_decode(answer):
         (points.double(), strides.double(), torch.rand(5, 4, dtype=torch.float64)),
     ]
     advice = "Each box is [left, top, right, bottom] in pixels: the place, minus and plus distances times its stride."
-    example, kind = "decode(points, strides, regression)", _kind_of_tensor
+    example, kind = "decode(points, strides, regression)", kind_of_tensor
     examine_function(answer, decode_reference, example, calls, DECODE_MISTAKES, kind=kind, advice=advice)
 
 

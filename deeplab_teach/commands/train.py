@@ -208,17 +208,18 @@ def _judged(args, model, val_set, classes, history) -> tuple[dict, str]:
 
     from .evaluate import judged
 
-    if args.data == "scenes" and is_detection(args.head):
+    if args.data != "scenes":
+        return judged(model, val_set, classes)
+    unseen = EmojiScenes(96, split="test", size=args.size)
+    if is_detection(args.head):
         known, known_words = judged(model, val_set, classes)
-        held_out, words = judged(model, EmojiScenes(96, split="test", size=args.size), classes)
+        held_out, words = judged(model, unseen, classes)
         results = {"known_styles": known, "held_out_style": held_out}
         return results, f"known styles: {known_words}; a held-out one: {words}"
-    if args.data == "scenes":
-        held_out = 100 * evaluate(model, EmojiScenes(96, split="test", size=args.size))
-        known = 100 * history[-1]["miou"]
-        results = {"miou_known_styles": known, "miou_held_out_style": held_out}
-        return results, f"mIoU: {known:.1f} on known styles, {held_out:.1f} on a held-out one"
-    return judged(model, val_set, classes)
+    held_out = 100 * evaluate(model, unseen)
+    known = 100 * history[-1]["miou"]
+    results = {"miou_known_styles": known, "miou_held_out_style": held_out}
+    return results, f"mIoU: {known:.1f} on known styles, {held_out:.1f} on a held-out one"
 
 
 def _jitter(image, target):

@@ -16,7 +16,6 @@ from .mask_files import read_mask
 
 PEOPLE_SPLITS = ("yours", "train", "test")
 OBJECTS_SPLITS = ("train", "test")
-GROUPS_SPLITS = ("train", "test")
 
 
 class People(FileDataset):
@@ -111,8 +110,6 @@ class Groups(ConcatDataset):
     classes = ("background", "person")
 
     def __init__(self, split: str = "train", *, transforms: Callable | None = None):
-        if split not in GROUPS_SPLITS:
-            raise ValueError(f"split must be one of {', '.join(GROUPS_SPLITS)}; got {split!r}.")
         several = Objects(split, classes=("person",), transforms=transforms)
         if split == "train":
             people = People("yours+train", transforms=transforms)

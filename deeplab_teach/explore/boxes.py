@@ -10,9 +10,9 @@ from torch import Tensor
 from deeplab_teach import plots
 from deeplab_teach.datasets import EmojiScenes, detection_collate
 from deeplab_teach.explore.shell import label, play
-from deeplab_teach.heads.fcos import centerness, fcos_targets
+from deeplab_teach.heads.fcos import centerness, detections, fcos_targets
 from deeplab_teach.models import Detector
-from deeplab_teach.predict import predict_boxes
+from deeplab_teach.predict import evaluating, prepared
 
 
 def answering_viewer(
@@ -69,9 +69,11 @@ def thresholds_viewer(
 
     def view(scene, score, overlap):
         (image,), (truth,) = detection_collate([scenes[scene]], judging=True)
+        with torch.no_grad(), evaluating(model):
+            answers = model(prepared(model, image[None]))  # once, for both panels
         options = {"score_threshold": score / 100, "top": 10**6}
-        (every,) = predict_boxes(model, image[None], nms_threshold=1.0, **options)
-        (kept,) = predict_boxes(model, image[None], nms_threshold=overlap / 100, **options)
+        (every,) = detections(answers, image.shape[-2:], nms_threshold=1.0, **options)
+        (kept,) = detections(answers, image.shape[-2:], nms_threshold=overlap / 100, **options)
         rows = {"": [truth, every, kept]}
         fig = plots.draw_boxes([image] * 3, rows, classes, "Truth, all boxes above the score, and those that are kept")
         return fig, (

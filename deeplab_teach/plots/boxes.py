@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
+from deeplab_teach.heads.fcos import fcos_targets
 from deeplab_teach.plots.style import COLORS, hide_axes, new_figure, own_style, set_title, to_image
 
 # One object's colour and the next one's (Okabe and Ito): no roles here, only to tell them apart.
@@ -54,6 +55,11 @@ def _add_boxes(ax, image, objects, classes):
         ax.text(x, y, words, fontsize=6.5, color="black", va=va, bbox=card, clip_on=True)
 
 
+def _add_paled(ax, image):
+    """The image, so pale that what is drawn over it can be seen."""
+    ax.imshow(0.55 + 0.45 * to_image(image if image.is_floating_point() else image / 255))
+
+
 @own_style
 def draw_places(
     image: Tensor, places: dict[str, Tensor], names: Sequence[str], title: str, *, boxes: Tensor | None = None
@@ -66,18 +72,15 @@ def draw_places(
         names: of the maps, fine to coarse.
         boxes: `(n, 4)`, drawn in every panel; `fcos_targets` says who answers for them.
     """
-    from deeplab_teach.heads.fcos import fcos_targets
-
     boxes = torch.zeros(0, 4) if boxes is None else boxes
     index = fcos_targets(places, boxes)
     answers = index >= 0
     tints = [OBJECTS[i % len(OBJECTS)] for i in range(len(boxes))]
     height, width = image.shape[-2:]
     fig, axes = new_figure(1.95 * len(names), 1.95 * height / width + 0.7, 1, len(names))
-    paled = 0.55 + 0.45 * to_image(image if image.is_floating_point() else image / 255)
     for level, (ax, name) in enumerate(zip(axes, names, strict=True)):
         own = places["levels"] == level
-        ax.imshow(paled)
+        _add_paled(ax, image)
         x, y = places["points"][own].T
         size = max(1.0, min(30.0, float(places["strides"][own][0]) / 4))
         ax.scatter(x, y, s=size, color="#555555", linewidths=0)
@@ -101,7 +104,7 @@ def draw_places(
 def draw_distances(image: Tensor, point: Tensor, box: Tensor, title: str) -> Figure:
     """One place, its box, and the four distances that it must tell: to left, top, right and bottom, in pixels."""
     fig, (ax,) = new_figure(4.2, 4.4 * image.shape[-2] / image.shape[-1])
-    ax.imshow(0.55 + 0.45 * to_image(image if image.is_floating_point() else image / 255))
+    _add_paled(ax, image)
     (x, y), (left, top, right, bottom) = point.tolist(), box.tolist()
     ax.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, linewidth=1.5))
     for name, end in (("left", (left, y)), ("top", (x, top)), ("right", (right, y)), ("bottom", (x, bottom))):

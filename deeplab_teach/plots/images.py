@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Sequence
 
+import numpy as np
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -36,6 +37,11 @@ def draw_guesses(image: Tensor, guesses: dict[str, list[tuple[str, float]]], tit
     return fig
 
 
+def strength(maps: Tensor) -> np.ndarray:
+    """How strongly each place of the first of `(N, C, h, w)` answers: the mean of |value| over the channels, (h, w)."""
+    return maps[0].detach().abs().mean(dim=0).cpu().numpy()
+
+
 @own_style
 def draw_features(image: Tensor, features: dict[str, Tensor], title: str) -> Figure:
     """How strongly each stage answers at each place (mean of |value| over channels), at its own resolution.
@@ -47,7 +53,7 @@ def draw_features(image: Tensor, features: dict[str, Tensor], title: str) -> Fig
     axes[0].imshow(to_image(image))
     axes[0].set_title(f"image\n{image.shape[-2]} x {image.shape[-1]}", color=COLORS["input"], fontsize=size)
     for ax, (key, value) in zip(axes[1:], features.items(), strict=True):
-        drawn = ax.imshow(value[0].detach().abs().mean(dim=0).cpu().numpy(), cmap="magma", interpolation="nearest")
+        drawn = ax.imshow(strength(value), cmap="magma", interpolation="nearest")
         channels, rows, columns = value.shape[1:]
         text = f"{key}\n{channels} channel{'s' * (channels != 1)}, {rows} x {columns}"
         ax.set_title(text, color=COLORS["neck" if key.startswith("p") else "backbone"], fontsize=size)

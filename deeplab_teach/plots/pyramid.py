@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
+from deeplab_teach.plots.images import strength
 from deeplab_teach.plots.style import COLORS, ink, new_figure, own_style, to_image
 
 APART = 1.5  # of the middles of two levels
@@ -31,9 +32,8 @@ def draw_pyramid(image: Tensor, features: dict[str, Tensor], maps: dict[str, Ten
     for role, given in (("backbone", features), ("neck", maps)):
         for key, value in given.items():
             level = level_of[key.replace("c", "p")]
-            strength = value[0].detach().abs().mean(dim=0).cpu().numpy()
             width = 0.3 * math.log2(value.shape[-1] + 1)
-            place = places[key] = _add(ax, columns[role], level * APART, strength, COLORS[role], width)
+            place = places[key] = _add(ax, columns[role], level * APART, strength(value), COLORS[role], width)
             text = f"{key}\n{value.shape[1]} channels\n{value.shape[2]} x {value.shape[3]}"
             side, x = ("right", place[0] - 0.1) if role == "backbone" else ("left", place[1] + 0.1)
             ax.text(x, level * APART, text, ha=side, va="center", fontsize=7.5, color=ink(COLORS[role]))
