@@ -204,6 +204,20 @@ def test_the_figures_of_the_detector_come_out_again():
     assert recipe["command"] in (DATA_DIR / "README.md").read_text(encoding="utf-8")
 
 
+def test_the_figures_of_the_mask_rcnn_come_out_again():
+    """On the same photographs; they were made on a GPU, in other digits. Lesson 10 judges that of scenes."""
+    model, recipe = load_model("people_mask_rcnn_mobilenet_v2")
+    results = recipe["results"]
+    found, truth = dataset_detections(model, Groups("test"), masks=True)
+    for what in ("boxes", "masks"):
+        for thresholds, key in ((0.5, f"ap50_{what}"), (COCO_THRESHOLDS, f"ap_{what}")):
+            options = {"iou_threshold": thresholds, "masks": what == "masks"}
+            ap = 100 * average_precision(found, truth, 2, **options)
+            assert ap == pytest.approx(results[key], abs=0.8), key
+    assert results["ap50_boxes"] > 22
+    assert recipe["command"] in (DATA_DIR / "README.md").read_text(encoding="utf-8")
+
+
 def test_a_full_disk_is_named(tmp_path, monkeypatch):
     """`safetensors`, `torch.save` and Python have their own words for a full disk; the file is named in any case."""
     import shutil

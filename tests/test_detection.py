@@ -444,6 +444,8 @@ def test_mask_rcnn_learns_two_scenes_by_heart():
         mobilenet_v2(width_mult=0.5),
         CLASSES,
         out_channels=32,
+        box_channels=128,
+        mask_channels=64,
         anchor_scale=4,
         min_size=96,
         rpn_pre_nms_top_n_train=100,

@@ -20,10 +20,12 @@ from deeplab_teach.explore import (
     choose,
     conv_sizes,
     cost_of_kinds,
+    cut_out,
     name_photo,
     outlines,
     places,
     play,
+    proposals,
     rate_on_a_map,
     rates_in_a_row,
     stages,
@@ -560,6 +562,45 @@ def test_thresholds_swept():
     assert detector.training
 
 
+# ------------------------------------------------------------------------------------------------- lesson 10
+
+
+def maps_of_regions():
+    maps = {f"p{i}": torch.rand(1, 4, 160 // 2**i, 160 // 2**i) for i in (2, 3, 4, 5)}
+    return maps, {f"p{i}": 2**i for i in (2, 3, 4, 5)}
+
+
+def test_cut_out_swept():
+    box = cut_out(torch.rand(3, 160, 160), *maps_of_regions())
+    controls = box.controls
+    for name, values in (("x", (0, 160, 80)), ("y", (160, 0, 80)), ("width", (4, 160, 90)), ("height", (160, 4, 90))):
+        for value in values:
+            controls[name].value = value
+            assert "is cut out of p" in sentence_of(box) or sentence_of(box).startswith("There is nothing to draw")
+    controls["width"].value, controls["height"].value = 92, 90
+    text = sentence_of(box)
+    assert text.startswith("A region of 92 x 90 pixels is cut out of p2, stride 4: 23.0 x 22.5 places become 7 x 7")
+    assert text.endswith("the border that moves most would move by 2.0 pixels.") and shown(box)
+    for side, name in ((111, "p2"), (112, "p3"), (160, "p3")):
+        controls["width"].value = controls["height"].value = side
+        assert f"cut out of {name}" in sentence_of(box)
+    controls["x"].value, controls["width"].value = 160, 4
+    assert "less than 4 pixels of the region are inside" in sentence_of(box)
+
+
+def test_proposals_swept():
+    truth = torch.tensor([[10.0, 10, 50, 50], [80, 80, 120, 140]])
+    boxes = torch.cat([truth[:1] + 3, torch.tensor([[0.0, 0, 160, 160]]), truth[1:], torch.rand(9, 4).cumsum(dim=1)])
+    box = proposals(torch.rand(3, 160, 160), boxes, truth)
+    caught = []
+    for count in (1, 2, 5, 10):
+        box.controls["count"].value = count
+        shown_count, hit, of = map(int, re.findall(r"\d+", sentence_of(box))[:3])
+        assert (shown_count, of) == (count, 2) and shown(box)
+        caught.append(hit)
+    assert caught == [1, 1, 2, 2]
+
+
 # ------------------------------------------------------------------------------------------------- old ipywidgets
 
 
@@ -577,6 +618,7 @@ def test_nothing_that_ipywidgets_7_lacks(scenes, runs):
     boxes += (choose(CANDIDATES),)
     detector = build_model("resnet18", "fcos", len(scenes.classes), out_channels=64, depth=1)
     boxes += (answering(scenes[0][0], places_of(detector), PYRAMID), thresholds(detector, scenes, scenes.classes))
+    boxes += (cut_out(scenes[0][0], *maps_of_regions()), proposals(scenes[0][0], torch.rand(9, 4), torch.rand(2, 4)))
     boxes += (stages({"tiny": BACKBONES["mobilenet_v2"](width_mult=0.35)}, ("chelsea",)),)
     for box in boxes:
         for control in box.controls.values():

@@ -12,7 +12,7 @@ from helpers import on_meta
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import to_hex
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from PIL import Image
@@ -25,6 +25,7 @@ from deeplab_teach.models import build_model
 from deeplab_teach.plots.convolutions import draw_conv, draw_kernel
 from deeplab_teach.plots.heat import UPSAMPLINGS
 from deeplab_teach.plots.network import draw_network
+from deeplab_teach.regions import roi_align, sampling_points
 
 # The palette as its authors give it (Okabe and Ito 2008), without black and white.
 OKABE_ITO = {"#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7"}
@@ -521,6 +522,78 @@ def test_a_pyramid_is_drawn_from_its_maps():
     words = [text.get_text() for text in ax.texts]
     assert words.count("1x1") == 3 and words.count("enlarged, added") == 2 and words.count("3x3, stride 2") == 2
     assert "c5\n40 channels\n2 x 3" in words and "p3\n4 channels\n8 x 12" in words
+    readable(fig)
+
+
+def some_masks(count, height, width):
+    """Masks that overlap: rectangles, each from another corner."""
+    masks = torch.zeros(count, height, width, dtype=torch.bool)
+    for i in range(count):
+        masks[i, i : i + height // 2, i : i + width // 2] = True
+    return masks
+
+
+def test_each_instance_has_its_colour_and_the_first_lies_on_top():
+    image, masks = torch.full((3, 40, 60), 0.5), some_masks(2, 40, 60)
+    fig = plots.draw_instances(
+        [image] * 2, {"truth": [masks[:0], masks], "found": [masks, masks]}, "Masks", names=["a"]
+    )
+    assert [ax.get_ylabel() for ax in fig.axes] == ["truth", "", "found", ""] and fig.axes[0].get_title() == "a"
+    none, both = (torch.tensor(fig.axes[i].images[0].get_array().tolist()) for i in (0, 1))
+    assert torch.allclose(none, torch.tensor(0.5))
+    first, second = (torch.tensor(to_rgb(color)) for color in plots.OBJECTS[:2])
+    below = 0.45 * 0.5 + 0.55 * second
+    assert torch.allclose(both[10, 10], 0.45 * below + 0.55 * first), "in both masks: the first one on top"
+    assert torch.allclose(both[20, 30], second), "an outline in full colour"
+    readable(fig)
+
+
+def test_sampling_points_over_the_map_and_what_comes_out():
+    features, box = torch.rand(4, 10, 12), torch.tensor([13.0, 9, 50, 38])
+    fig = plots.draw_sampling(torch.rand(3, 40, 48), features, box, 4, 7, "Sampling", rounded=True)
+    on_image, on_map, out = fig.axes
+    points = sampling_points(box[None] / 4, 7).reshape(-1, 2)
+    assert torch.allclose(torch.tensor(on_map.collections[0].get_offsets().tolist()), points)
+    (frame,) = on_map.patches
+    left, top = frame.get_xy()
+    assert (left, top, left + frame.get_width(), top + frame.get_height()) == (3, 2, 12, 10)
+    drawn = torch.tensor(out.images[0].get_array().tolist())
+    assert torch.allclose(drawn, roi_align(features, box[None], 4, 7)[0].abs().mean(dim=0))
+    assert on_image.get_title() == "the region, 37 x 29 pixels"
+    readable(fig)
+
+
+def test_a_region_through_both_heads():
+    mask, pasted = torch.rand(28, 28), torch.zeros(40, 48)
+    pasted[5:20, 5:20] = 1
+    squares = torch.rand(4, 7, 7), torch.rand(4, 14, 14)
+    boxes = torch.tensor([[3.0, 4, 20, 22], [4, 5, 21, 24]])
+    scores = [("dog", 0.75), ("cat", 0.2)]
+    fig = plots.draw_region(torch.rand(3, 40, 48), *boxes, squares, scores, mask, pasted, "Region")
+    assert [bar.get_width() for bar in fig.axes[2].patches] == [75, 20]
+    assert [text.get_text() for text in fig.axes[2].texts] == ["dog 75 %", "cat 20 %"]
+    assert torch.equal(torch.tensor(fig.axes[6].images[0].get_array().tolist()), mask)
+    assert fig.axes[1].get_title() == "4 x 7 x 7" and fig.axes[5].get_title() == "4 x 14 x 14"
+    readable(fig)
+
+
+def test_two_stages_from_their_tensors():
+    features = {f"c{i}": torch.rand(1, 8 * i, 64 // 2**i, 96 // 2**i) for i in (2, 3, 4, 5)}
+    maps = {f"p{i}": torch.rand(1, 4, max(1, 64 // 2**i), max(1, 96 // 2**i)) for i in (2, 3, 4, 5, 6)}
+    regions = torch.rand(3, 4, 7, 7), torch.rand(3, 4, 14, 14)
+    masks, pasted = torch.rand(3, 28, 28), some_masks(3, 64, 96)
+    proposals = torch.tensor([[0.0, 0, 48, 32], [10, 10, 90, 60]])
+    fig = plots.draw_two_stages(
+        torch.rand(3, 64, 96), features, maps, proposals, regions, ["a", "b", "c"], masks, pasted, "Two stages"
+    )
+    (ax,) = fig.axes
+    small = [torch.tensor(im.get_array().tolist()) for im in ax.images if im.get_array().ndim == 2]
+    due = [value[0].mean(dim=0) for value in (*features.values(), *maps.values())]
+    due += [each for i in range(3) for each in (*(size[i].mean(dim=0) for size in regions), masks[i])]
+    assert len(small) == len(due) and all(torch.allclose(a, b) for a, b in zip(small, due, strict=True))
+    words = {text.get_text() for text in ax.texts}
+    assert {"RPN: proposals", "c2", "p6", "(i) backbone, in the paper's words", "once for each region"} <= words
+    assert len([p for p in ax.patches if p.get_linewidth() == 0.4]) == 2
     readable(fig)
 
 

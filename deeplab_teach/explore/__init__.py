@@ -12,6 +12,7 @@ from deeplab_teach.explore.costs import cost_of_kinds, view_kinds
 from deeplab_teach.explore.heat import places, places_viewer
 from deeplab_teach.explore.outlines import borders, borders_viewer
 from deeplab_teach.explore.photos import name_photo, names_viewer, stages, stages_viewer, uploaded
+from deeplab_teach.explore.regions import cut_out, cut_out_viewer, proposals, proposals_viewer
 from deeplab_teach.explore.shell import play
 from deeplab_teach.explore.sizes import conv_sizes, view_sizes
 from deeplab_teach.explore.swap import swap_parts, view_swap
@@ -25,6 +26,10 @@ __all__ = [
     "choose",
     "conv_sizes",
     "cost_of_kinds",
+    "cut_out",
+    "cut_out_viewer",
+    "proposals",
+    "proposals_viewer",
     "borders_viewer",
     "choice_viewer",
     "view_kinds",

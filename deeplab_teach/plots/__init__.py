@@ -9,6 +9,8 @@
 | `boxes` | boxes on images; the places that answer for them |
 | `charts` | bars of costs, curves, points that stand for models |
 | `convolutions` | which places a convolution reads, along a row and on a map |
+| `regions` | where RoIAlign reads, and what two heads make of one region |
+| `two_stages` | Mask R-CNN's figure, from its real tensors |
 | `pyramid` | an FPN between backbone and head, from its real maps |
 | `network` | the X-ray of a model: its feature maps to scale, backbone, neck and head in their colours |
 """
@@ -18,11 +20,13 @@ from deeplab_teach.plots.charts import draw_bars, draw_costs, draw_lines, draw_p
 from deeplab_teach.plots.convolutions import draw_conv, draw_kernel, weights_that_read
 from deeplab_teach.plots.heat import draw_found, draw_heat, upsample
 from deeplab_teach.plots.images import draw_features, draw_guesses, draw_labelled
-from deeplab_teach.plots.masks import draw_errors, draw_masks
+from deeplab_teach.plots.masks import draw_errors, draw_instances, draw_masks
 from deeplab_teach.plots.network import draw_network
 from deeplab_teach.plots.pyramid import draw_pyramid
+from deeplab_teach.plots.regions import draw_region, draw_sampling
 from deeplab_teach.plots.style import (
     COLORS,
+    OBJECTS,
     STYLE,
     class_legend,
     color_mask,
@@ -33,11 +37,14 @@ from deeplab_teach.plots.style import (
     overlay_mask,
     set_title,
     show,
+    tint_mask,
     to_image,
 )
+from deeplab_teach.plots.two_stages import draw_two_stages
 
 __all__ = [
     "COLORS",
+    "OBJECTS",
     "STYLE",
     "class_legend",
     "color_mask",
@@ -52,6 +59,7 @@ __all__ = [
     "draw_found",
     "draw_guesses",
     "draw_heat",
+    "draw_instances",
     "draw_kernel",
     "draw_labelled",
     "draw_lines",
@@ -60,12 +68,16 @@ __all__ = [
     "draw_places",
     "draw_points",
     "draw_pyramid",
+    "draw_region",
+    "draw_sampling",
+    "draw_two_stages",
     "encode",
     "hide_axes",
     "ink",
     "new_figure",
     "set_title",
     "show",
+    "tint_mask",
     "to_image",
     "upsample",
     "weights_that_read",

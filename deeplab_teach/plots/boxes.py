@@ -8,18 +8,18 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from deeplab_teach.heads.fcos import fcos_targets
-from deeplab_teach.plots.style import COLORS, hide_axes, new_figure, own_style, set_title, to_image
-
-# One object's colour and the next one's (Okabe and Ito): no roles here, only to tell them apart.
-OBJECTS = ("#E69F00", "#0072B2", "#D55E00", "#CC79A7", "#009E73", "#56B4E9")
+from deeplab_teach.plots.style import COLORS, OBJECTS, add_paled, hide_axes, new_figure, own_style, set_title, to_image
 
 
 @own_style
-def draw_boxes(images: Sequence[Tensor], rows: dict[str, list[dict]], classes: Sequence[str], title: str) -> Figure:
+def draw_boxes(
+    images: Sequence[Tensor], rows: dict[str, list[dict]], classes: Sequence[str], title: str, *, names: bool = True
+) -> Figure:
     """One row of the images for each of `rows = {"truth": [...], "found": [...]}`, with its boxes.
 
     Of each image `{"boxes": (n, 4) in pixels, "labels": (n,)}`, and `"scores"` where there are. A box has its class,
-    and its score in percent, at its corner, unless there are more than 20 on the image.
+    and its score in percent, at its corner, unless there are more than 20 on the
+    image, or `names` is false.
     """
     shape = max(image.shape[-2] / image.shape[-1] for image in images)
     wide = min(2.9, 9.6 / len(images))
@@ -28,13 +28,13 @@ def draw_boxes(images: Sequence[Tensor], rows: dict[str, list[dict]], classes: S
         row = axes[number * len(images) : (number + 1) * len(images)]
         row[0].set_ylabel(name)
         for ax, image, objects in zip(row, images, found, strict=True):
-            _add_boxes(ax, image, objects, classes)
+            _add_boxes(ax, image, objects, classes, names)
     hide_axes(axes)
     set_title(fig, title)
     return fig
 
 
-def _add_boxes(ax, image, objects, classes):
+def _add_boxes(ax, image, objects, classes, names):
     ax.imshow(to_image(image))
     scores = objects.get("scores")
     color = "#FFFFFF" if scores is None else COLORS["head"]
@@ -46,18 +46,13 @@ def _add_boxes(ax, image, objects, classes):
             frame = Rectangle((left - 0.5, top - 0.5), right - left, bottom - top, fill=False, edgecolor=tint)
             frame.set_linewidth(width)
             ax.add_patch(frame)
-        if count > 20:
+        if count > 20 or not names:
             continue
         words = classes[int(objects["labels"][i])] + ("" if scores is None else f" {100 * scores[i]:.0f}")
         card = {"facecolor": color, "edgecolor": "none", "pad": 0.8, "alpha": 0.85}
         above = top > 0.05 * image.shape[-2]  # else it would stand outside of the image
         va, x, y = ("bottom", left, top) if above else ("top", max(left, 0) + 2, max(top, 0) + 2)
         ax.text(x, y, words, fontsize=6.5, color="black", va=va, bbox=card, clip_on=True)
-
-
-def _add_paled(ax, image):
-    """The image, so pale that what is drawn over it can be seen."""
-    ax.imshow(0.55 + 0.45 * to_image(image if image.is_floating_point() else image / 255))
 
 
 @own_style
@@ -80,7 +75,7 @@ def draw_places(
     fig, axes = new_figure(1.95 * len(names), 1.95 * height / width + 0.7, 1, len(names))
     for level, (ax, name) in enumerate(zip(axes, names, strict=True)):
         own = places["levels"] == level
-        _add_paled(ax, image)
+        add_paled(ax, image)
         x, y = places["points"][own].T
         size = max(1.0, min(30.0, float(places["strides"][own][0]) / 4))
         ax.scatter(x, y, s=size, color="#555555", linewidths=0)
@@ -104,7 +99,7 @@ def draw_places(
 def draw_distances(image: Tensor, point: Tensor, box: Tensor, title: str) -> Figure:
     """One place, its box, and the four distances that it must tell: to left, top, right and bottom, in pixels."""
     fig, (ax,) = new_figure(4.2, 4.4 * image.shape[-2] / image.shape[-1])
-    _add_paled(ax, image)
+    add_paled(ax, image)
     (x, y), (left, top, right, bottom) = point.tolist(), box.tolist()
     ax.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, linewidth=1.5))
     for name, end in (("left", (left, y)), ("top", (x, top)), ("right", (right, y)), ("bottom", (x, bottom))):

@@ -8,12 +8,14 @@ from torch import Tensor
 
 from deeplab_teach.plots.style import (
     COLORS,
+    OBJECTS,
     class_legend,
     color_mask,
     hide_axes,
     new_figure,
     own_style,
     set_title,
+    tint_mask,
     to_image,
 )
 
@@ -33,6 +35,35 @@ def draw_masks(images: Sequence[Tensor], rows: dict[str, list], classes: Sequenc
         ax.set_ylabel(name)
     hide_axes(axes)
     class_legend(fig, labels, classes)
+    set_title(fig, title)
+    return fig
+
+
+@own_style
+def draw_instances(
+    images: Sequence[Tensor], rows: dict[str, list[Tensor]], title: str, *, names: Sequence[str] = ()
+) -> Figure:
+    """One row of the images for each of `rows = {"truth": [...], "found": [...]}`, with a colour for each mask.
+
+    Args:
+        images: `(3, H, W)` each.
+        rows: of each image its masks, bool `(n, H, W)`; the first lie on top, as the best scores come first.
+        names: written over the columns.
+    """
+    shape = max(image.shape[-2] / image.shape[-1] for image in images)
+    wide = min(3.0, 8.2 / len(images))
+    fig, axes = new_figure(wide * len(images), (wide * shape + 0.08) * len(rows) + 0.6, len(rows), len(images))
+    for number, (name, every) in enumerate(rows.items()):
+        row = axes[number * len(images) : (number + 1) * len(images)]
+        row[0].set_ylabel(name)
+        for ax, image, masks in zip(row, images, every, strict=True):
+            picture = image
+            for i in reversed(range(len(masks))):
+                picture = tint_mask(picture, masks[i], OBJECTS[i % len(OBJECTS)])
+            ax.imshow(to_image(picture))
+    for ax, name in zip(axes, names, strict=False):
+        ax.set_title(name, fontsize=9)
+    hide_axes(axes)
     set_title(fig, title)
     return fig
 

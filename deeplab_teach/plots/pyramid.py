@@ -7,7 +7,7 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from deeplab_teach.plots.images import strength
-from deeplab_teach.plots.style import COLORS, ink, new_figure, own_style, to_image
+from deeplab_teach.plots.style import COLORS, add_framed, ink, new_figure, own_style, to_image
 
 APART = 1.5  # of the middles of two levels
 
@@ -28,12 +28,12 @@ def draw_pyramid(image: Tensor, features: dict[str, Tensor], maps: dict[str, Ten
     columns = {"backbone": 2.2, "neck": 5.6}
     level_of = {key: i for i, key in enumerate(maps)}
     arrow = {"arrowstyle": "->", "color": "#444444", "linewidth": 1.2, "shrinkA": 0, "shrinkB": 0}
-    places = {"image": _add(ax, columns["backbone"], -1.35 * APART, to_image(image), COLORS["input"], 2.2)}
+    places = {"image": add_framed(ax, columns["backbone"], -1.35 * APART, to_image(image), COLORS["input"], 2.2)}
     for role, given in (("backbone", features), ("neck", maps)):
         for key, value in given.items():
             level = level_of[key.replace("c", "p")]
             width = 0.3 * math.log2(value.shape[-1] + 1)
-            place = places[key] = _add(ax, columns[role], level * APART, strength(value), COLORS[role], width)
+            place = places[key] = add_framed(ax, columns[role], level * APART, strength(value), COLORS[role], width)
             text = f"{key}\n{value.shape[1]} channels\n{value.shape[2]} x {value.shape[3]}"
             side, x = ("right", place[0] - 0.1) if role == "backbone" else ("left", place[1] + 0.1)
             ax.text(x, level * APART, text, ha=side, va="center", fontsize=7.5, color=ink(COLORS[role]))
@@ -79,13 +79,3 @@ def draw_pyramid(image: Tensor, features: dict[str, Tensor], maps: dict[str, Ten
     ax.set(xlim=(0, 11.3), ylim=(places["image"][2] - 0.1, y + 0.5), aspect="equal", title=title)
     ax.axis("off")
     return fig
-
-
-def _add(ax, x, y, picture, color, width):
-    """A picture in a coloured frame with its middle at x, y; its left, right, lower and upper border."""
-    height = width * picture.shape[0] / picture.shape[1]
-    extent = (x - width / 2, x + width / 2, y - height / 2, y + height / 2)
-    smooth = "nearest" if picture.ndim == 2 else "antialiased"  # a map shows its places
-    ax.imshow(picture, extent=extent, cmap="magma", interpolation=smooth, zorder=2)
-    ax.add_patch(Rectangle((extent[0], extent[2]), width, height, fill=False, edgecolor=color, linewidth=3, zorder=3))
-    return extent

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
+from matplotlib.patches import Patch, Rectangle
 from torch import Tensor
 
 from deeplab_teach.datasets import class_colors
@@ -18,6 +19,8 @@ from deeplab_teach.metrics import trimap_band
 
 # Okabe and Ito's colours, safe for colour-blind eyes: one per role, the same everywhere in the course.
 COLORS = {"backbone": "#0072B2", "neck": "#009E73", "head": "#E69F00", "error": "#D55E00", "input": "#8A8A8A"}
+# One object's colour and the next one's (Okabe and Ito): no roles here, only to tell them apart.
+OBJECTS = ("#E69F00", "#0072B2", "#D55E00", "#CC79A7", "#009E73", "#56B4E9")
 STYLE = {
     "figure.facecolor": "white",  # a white card, legible in a dark theme too
     "figure.dpi": 110,
@@ -76,6 +79,21 @@ def to_image(x: Tensor) -> np.ndarray:
     return x.detach().as_subclass(torch.Tensor).permute(1, 2, 0).cpu().numpy()
 
 
+def add_paled(ax: Axes, image: Tensor) -> None:
+    """The image, so pale that what is drawn over it can be seen."""
+    ax.imshow(0.55 + 0.45 * to_image(image if image.is_floating_point() else image / 255))
+
+
+def add_framed(ax: Axes, x: float, y: float, picture: np.ndarray, color: str, width: float) -> tuple[float, ...]:
+    """A picture in a coloured frame with its middle at x, y; gives its left, right, lower and upper border."""
+    height = width * picture.shape[0] / picture.shape[1]
+    extent = (x - width / 2, x + width / 2, y - height / 2, y + height / 2)
+    smooth = "nearest" if picture.ndim == 2 else "antialiased"  # a map shows its places
+    ax.imshow(picture, extent=extent, cmap="magma", interpolation=smooth, zorder=2)
+    ax.add_patch(Rectangle((extent[0], extent[2]), width, height, fill=False, edgecolor=color, linewidth=3, zorder=3))
+    return extent
+
+
 def color_mask(mask: Tensor, classes: Sequence[str]) -> Tensor:
     """Labels `(H, W)` -> `(3, H, W)` uint8 in PASCAL VOC's colours; 255 (ignored) is white."""
     palette = torch.full((256, 3), 255, dtype=torch.uint8)
@@ -99,6 +117,21 @@ def overlay_mask(image: Tensor, mask: Tensor, classes: Sequence[str]) -> Tensor:
     drawn = torch.where(seen, image // 2 + colors // 2, image)
     outline = trimap_band(mask, max(1, max(mask.shape) // 250), ignore_index=-1) & seen
     return torch.where(outline, colors, drawn)
+
+
+def tint_mask(image: Tensor, mask: Tensor, color: str) -> Tensor:
+    """An image with the pixels of a mask tinted in a colour, and their outline in full colour: float `(3, H, W)`.
+
+    Args:
+        image: `(3, H, W)`, bytes or floats in 0..1.
+        mask: bool `(H, W)`.
+        color: such as `"#E69F00"`.
+    """
+    image = (image if image.is_floating_point() else image / 255).as_subclass(torch.Tensor).cpu()
+    mask = mask.as_subclass(torch.Tensor).bool().cpu()
+    tint = torch.tensor([int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)])[:, None, None]
+    outline = trimap_band(mask.long(), max(1, max(mask.shape) // 250), ignore_index=-1) & mask
+    return torch.where(outline, tint, torch.where(mask, 0.45 * image + 0.55 * tint, image))
 
 
 def ink(color: str) -> str:
