@@ -173,7 +173,7 @@ def test_the_decoder_lays_place_on_place():
 
 
 def test_what_aligned_cannot_do_is_said():
-    with pytest.raises(ValueError, match="aligned is of dense heads.*fcos has detection"):
+    with pytest.raises(ValueError, match="aligned and auxiliary are of dense heads.*fcos does detection"):
         build_model("resnet18", "fcos", 3, aligned=True)
     backbone = resnet18()
     head = FCNHead(backbone.feature_specs, 3)

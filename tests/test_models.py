@@ -7,7 +7,7 @@ from torch import nn
 
 from deeplab_teach.backbones import BACKBONES, FIXED_STRIDES, mobilenet_v2
 from deeplab_teach.features import Backbone, FeatureSpec
-from deeplab_teach.heads import CLASSIFICATION_HEADS, DENSE_HEADS, HEADS, DeepLabV3PlusHead
+from deeplab_teach.heads import CLASSIFICATION_HEADS, DENSE_HEADS, HEADS, DeepLabV3PlusHead, FCNHead
 from deeplab_teach.models import ImageClassifier, SegmentationModel, build_model, imagenet_classifier, is_deeplabv3plus
 from deeplab_teach.predict import predict_classes, predict_mask, predict_places
 
@@ -95,6 +95,30 @@ def test_the_resize_is_bilinear_to_the_inputs_size_without_aligned_corners():
     coarse = nn.functional.avg_pool2d(x[:, :1], 4, ceil_mode=True)
     expected = nn.functional.interpolate(coarse, size=(97, 66), mode="bilinear", align_corners=False)
     torch.testing.assert_close(logits[:, :1], expected)
+
+
+@pytest.mark.parametrize("aligned", [False, True])
+def test_an_auxiliary_head_answers_while_training_only(aligned):
+    model = build_model("resnet18", "fcn", 5, auxiliary="c4", aligned=aligned)
+    plain = SegmentationModel(model.backbone, model.head, aligned=aligned)
+    x = torch.rand(2, 3, 65, 97)
+    assert model.auxiliary.deep == "c4"
+    with torch.no_grad():
+        scores, auxiliary = model(x)
+        assert scores.shape == auxiliary.shape == (2, 5, 65, 97) and not torch.equal(scores, auxiliary)
+        assert torch.equal(model.eval()(x), plain.eval()(x))
+
+
+def test_what_an_auxiliary_head_cannot_do_is_said():
+    backbone = BACKBONES["resnet18"](output_stride=16)
+    heads = [FCNHead(backbone.feature_specs, count) for count in (3, 4)]
+    with pytest.raises(ValueError, match="auxiliary head has 4 classes and the head 3"):
+        SegmentationModel(backbone, heads[0], auxiliary=heads[1])
+    with pytest.raises(ValueError, match="c7"):
+        build_model("resnet18", "fcn", 3, auxiliary="c7")
+    for head in ("classification", "fcos", "mask_rcnn"):
+        with pytest.raises(ValueError, match="auxiliary are of dense heads"):
+            build_model("resnet18", head, 3, auxiliary="c4")
 
 
 def test_predict_mask_normalises_and_takes_the_best_class():

@@ -12,8 +12,10 @@ from deeplab_teach.datasets import EmojiScenes
 from deeplab_teach.features import Backbone, FeatureSpec
 from deeplab_teach.heads import DeepLabV3Head, DeepLabV3PlusHead, FCNHead, LinearHead
 from deeplab_teach.layers import conv_bn_relu
-from deeplab_teach.models import SegmentationModel
+from deeplab_teach.losses import segmentation_loss
+from deeplab_teach.models import SegmentationModel, build_model
 from deeplab_teach.training import dataset_confusion, evaluate, freeze, freeze_batch_norm, runs, train
+from deeplab_teach.training.tasks import task_of
 
 CLASSES = ("background", "cat", "bus")
 SIZE = 32
@@ -465,6 +467,18 @@ def test_the_rates_of_a_schedule(schedule, monkeypatch):
 def test_an_unknown_schedule():
     with pytest.raises(ValueError, match="schedule must be one of one_cycle, poly, got 'step'"):
         run(tiny_model(), schedule="step")
+
+
+def test_an_auxiliary_head_adds_to_the_loss():
+    model = build_model("resnet18", "fcn", 3, auxiliary="c4", dropout=0.0).train()
+    model.auxiliary.dropout.p = 0.0
+    images, labels = torch.rand(2, 3, 64, 64), torch.randint(3, (2, 64, 64))
+    scores, auxiliary = model(model.backbone.normalize(images))
+    loss = task_of(model).loss(model, images, labels)
+    due = segmentation_loss(scores, labels) + 0.4 * segmentation_loss(auxiliary, labels)
+    assert loss.item() == pytest.approx(due.item())
+    loss.backward()
+    assert all(p.grad is not None for p in model.parameters())
 
 
 def test_frozen_parts_stay():

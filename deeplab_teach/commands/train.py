@@ -36,6 +36,7 @@ def add(commands: Any) -> None:
         help="of the head, may be repeated (else, for the DeepLab heads, channels=96 and atrous_rates=2,4,6)",
     )
     command.add_argument("--aligned", action="store_true", help="scores where their places lie in the picture")
+    command.add_argument("--auxiliary", metavar="MAP", help="a second head on this map, such as c4, while training")
     command.add_argument("--scratch", action="store_true", help="do not start from ImageNet weights")
     add_data_options(command, default="scenes")
     command.add_argument("--scenes", type=int, default=1600, help="scenes in one epoch")
@@ -178,8 +179,10 @@ def _recipe(args, classes) -> dict:
     if stride is None:
         stride = FIXED_STRIDES.get(args.backbone, 32 if is_detection(args.head) else 16)
     model = {"backbone": args.backbone, "head": args.head, "num_classes": len(classes), "output_stride": stride}
+    model |= {"aligned": True} if args.aligned else {}
+    model |= {"auxiliary": args.auxiliary} if args.auxiliary else {}
     recipe = {
-        "model": model | dict(options) | ({"aligned": True} if args.aligned else {}),
+        "model": model | dict(options),
         "classes": classes,
         "size": args.size if args.data == "scenes" else args.crop,
         "command": " ".join(["python -m deeplab_teach", *sys.argv[1:]]),

@@ -6,7 +6,7 @@ from torch import nn
 
 from deeplab_teach.backbones import BACKBONES, FIXED_STRIDES, VGGS
 from deeplab_teach.features import Backbone, SequenceBackbone, require_num_classes
-from deeplab_teach.heads import HEADS, DeepLabV3PlusHead
+from deeplab_teach.heads import HEADS, DeepLabV3PlusHead, FCNHead
 from deeplab_teach.models.compose import Detector, ImageClassifier, SegmentationModel
 from deeplab_teach.models.rcnn import faster_rcnn, mask_rcnn
 from deeplab_teach.necks import Pyramid, with_pyramid
@@ -24,6 +24,7 @@ def build_model(
     *,
     output_stride: int | None = None,
     aligned: bool = False,
+    auxiliary: str | None = None,
     out_channels: int = 256,
     **head_options,
 ) -> nn.Module:
@@ -39,6 +40,8 @@ def build_model(
         num_classes: scores per image (classification), per pixel or per box (both with background).
         output_stride: 8, 16 or 32; `None` for 16 under a dense head and 32 under any other, or the only one there is.
         aligned: of a `SegmentationModel`: each score where its place lies in the image.
+        auxiliary: of a `SegmentationModel`: the backbone's map, such as `"c4"`, that a second head, an `FCNHead`,
+            reads while training.
         out_channels: width of the pyramid, where one is put between backbone and head.
         head_options: passed to the head, for example `channels=96, atrous_rates=(2, 4, 6)`.
 
@@ -47,12 +50,12 @@ def build_model(
 
     Raises:
         ValueError: an unknown name, an impossible output stride or number of classes, an option that the head does not
-            have, a head without a `task`, a backbone whose maps the head cannot read, or `aligned` under a head that
-            is not dense.
+            have, a head without a `task`, a backbone whose maps the head cannot read, or `aligned` or `auxiliary` with
+            a head that is not dense.
     """
     if isinstance(head, str) and head in RCNNS:
-        if aligned:
-            raise ValueError(f"aligned is of dense heads, whose scores are laid over the image; {head} finds boxes.")
+        if aligned or auxiliary:
+            raise ValueError(f"aligned and auxiliary are of dense heads, which answer for each pixel; {head} does not.")
         return RCNNS[head](_body(backbone, output_stride, 32), num_classes, out_channels=out_channels, **head_options)
     make_head: type = head if isinstance(head, type) else _known({**HEADS, **RCNNS}, head, "head")
     head_name = head.__name__ if isinstance(head, type) else head
@@ -70,12 +73,13 @@ def build_model(
     elif issubclass(make_head, DeepLabV3PlusHead) and len(body.feature_specs) == 1 and isinstance(body, Backbone):
         body = with_pyramid(body, out_channels=out_channels)
     built = make_head(body.feature_specs, num_classes, **head_options)
-    if aligned:
-        if task != "segmentation":
-            raise ValueError(
-                f"aligned is of dense heads, whose scores are laid over the image; {head_name} has {task}."
-            )
-        return SegmentationModel(body, built, aligned=True)
+    if task == "segmentation":
+        second = FCNHead(body.feature_specs, num_classes, deep=auxiliary) if auxiliary else None
+        return SegmentationModel(body, built, auxiliary=second, aligned=aligned)
+    if aligned or auxiliary:
+        raise ValueError(
+            f"aligned and auxiliary are of dense heads, which answer for each pixel; {head_name} does {task}."
+        )
     return MODELS[task](body, built)
 
 

@@ -34,37 +34,60 @@ class ImageClassifier(_Composed):
 class SegmentationModel(_Composed):
     """A backbone and a dense head: one label per pixel.
 
-    `forward(x: (N, 3, H, W)) -> (N, num_classes, H, W)` raw scores: the head's coarse map, resized to the input.
+    `forward(x: (N, 3, H, W)) -> (N, num_classes, H, W)` raw scores: the head's coarse map, resized to the input. With
+    an `auxiliary` head, and in training mode only, a pair of such scores, the auxiliary head's second.
 
     Args:
+        auxiliary: a second dense head, on an earlier map: a shorter way for the gradient into the backbone (PSPNet,
+            Zhao et al. 2017, arXiv 1612.01105, section 4). It helps to train and answers nothing afterwards.
         aligned: put each score where its place lies in the image, as the backbone's `grids` says. `False` stretches the
             map over the image, as torchvision does: up to half a stride off.
 
     Raises:
         ValueError: `aligned` with a backbone that does not know where its places lie, or a head that does not say on
-            which map it answers (`answers_on`).
+            which map it answers (`answers_on`); an auxiliary head of another number of classes.
     """
 
-    def __init__(self, backbone: Backbone | SequenceBackbone, head: nn.Module, *, aligned: bool = False):
+    def __init__(
+        self,
+        backbone: Backbone | SequenceBackbone,
+        head: nn.Module,
+        *,
+        auxiliary: nn.Module | None = None,
+        aligned: bool = False,
+    ):
         super().__init__(backbone, head)
+        if auxiliary is not None and auxiliary.num_classes != head.num_classes:
+            raise ValueError(
+                f"the auxiliary head has {auxiliary.num_classes} classes and the head {head.num_classes}: they learn "
+                "from the same labels, so make them equal."
+            )
+        self.auxiliary = auxiliary
         self.aligned = aligned
         if aligned:
-            if not hasattr(head, "answers_on"):
-                raise ValueError(
-                    f"aligned=True needs to know on which map's grid {type(head).__name__} answers: give it an "
-                    'attribute `answers_on`, such as "c5".'
-                )
+            for each in filter(None, (head, auxiliary)):
+                if not hasattr(each, "answers_on"):
+                    raise ValueError(
+                        f"aligned=True needs to know on which map's grid {type(each).__name__} answers: give it an "
+                        'attribute `answers_on`, such as "c5".'
+                    )
             backbone.grids((64, 64))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         size = (x.shape[-2], x.shape[-1])
         features = self.backbone(x)
+        scores = self._scores(self.head, features, size)
+        if self.auxiliary is None or not self.training:
+            return scores
+        return scores, self._scores(self.auxiliary, features, size)
+
+    def _scores(self, head, features, size):
         if self.aligned:
             grids = self.backbone.grids(size)
             # A head that joins maps of two grids must know where they lie; any other reads one map.
-            logits = self.head(features, grids) if getattr(self.head, "joins_grids", False) else self.head(features)
-            return resample(logits, grids[self.head.answers_on], size)
-        logits = self.head(features)  # (N, num_classes, H/stride, W/stride)
+            logits = head(features, grids) if getattr(head, "joins_grids", False) else head(features)
+            return resample(logits, grids[head.answers_on], size)
+        logits = head(features)  # (N, num_classes, H/stride, W/stride)
         # To the input's size, never by a factor: 97 pixels at stride 4 make 25 rows, and 25 * 4 is not 97.
         return F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
 

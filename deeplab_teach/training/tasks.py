@@ -12,6 +12,8 @@ from deeplab_teach.models import Detector, SegmentationModel, is_rcnn, require_k
 from deeplab_teach.predict import prepared
 from deeplab_teach.training.evaluation import evaluate, evaluate_boxes
 
+AUXILIARY_WEIGHT = 0.4  # of an auxiliary head's loss (PSPNet, Zhao et al. 2017, section 5.2)
+
 
 class Task(NamedTuple):
     """A task, by what is done for it.
@@ -32,7 +34,11 @@ class Task(NamedTuple):
 
 def _segmentation(model, images, labels):
     images = prepared(model, images).to(memory_format=torch.channels_last)
-    return segmentation_loss(model(images), labels.to(images.device))
+    labels, answers = labels.to(images.device), model(images)
+    if isinstance(answers, Tensor):
+        return segmentation_loss(answers, labels)
+    scores, auxiliary = answers
+    return segmentation_loss(scores, labels) + AUXILIARY_WEIGHT * segmentation_loss(auxiliary, labels)
 
 
 def _fcos(model, images, targets):
