@@ -10,13 +10,11 @@ another way to cut regions out (`CUTS`). "mask head last" begins with the shippe
 head, as the lesson does. Checkpoints stay in runs/; a run that was interrupted goes on.
 """
 
-import json
 import time
-from pathlib import Path
 from unittest import mock
 
 import torch
-from seeds import ap, by_command, collect
+from seeds import ap, by_command, checkpoint_of, collect, results_of
 from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredictor
 from torchvision.ops import roi_align, roi_pool
 
@@ -85,18 +83,18 @@ def with_fewer(model):
 
 
 def one_run(name, seed):
-    path = Path("runs", f"{name.replace(', ', '_').lower()}_mask_rcnn_mobilenet_v2_seed{seed}.safetensors")
-    if name == "people":
-        return by_command(PEOPLE, "people_mask_rcnn_mobilenet_v2", seed)
     if name == "mask head last":
         return mask_head_last(seed)
+    checkpoint = f"{name.replace(', ', '_').lower()}_mask_rcnn_mobilenet_v2"
+    path = checkpoint_of(checkpoint, seed)
+    if name == "people":
+        return by_command(PEOPLE, checkpoint, seed)
     if name in CUTS:
-        if not path.is_file():
+        if not path.is_file():  # in this process, where regions are cut out in another way
             with cut_by(CUTS[name]):
                 main(["train", *SCENES.split(), "--seed", str(seed), "--out", str(path)])
-        results = load_model(path)[1]["results"]
-        return json.loads(json.dumps(results), parse_float=lambda text: round(float(text), 1))
-    row = by_command(SCENES, "scenes_mask_rcnn_mobilenet_v2", seed)
+        return results_of(path)
+    row = by_command(SCENES, checkpoint, seed)
     model, _ = load_model(path, device=pick_device())
     row["proposals"] = with_fewer(model)
     load_weights(model.backbone, download=True)  # of the same shapes, and not those that the heads have learnt to read

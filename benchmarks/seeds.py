@@ -52,10 +52,20 @@ def ap(model, dataset):
 
 def by_command(options, name, seed):
     """What `python -m deeplab_teach train` reaches with these options; a run that was interrupted goes on."""
-    path = Path("runs", f"{name}_seed{seed}.safetensors")
+    path = checkpoint_of(name, seed)
     if not path.is_file():
         command = [sys.executable, "-m", "deeplab_teach", "train", *options.split(), "--seed", str(seed)]
         subprocess.run([*command, "--out", str(path)], check=True)
+    return results_of(path)
+
+
+def checkpoint_of(name, seed):
+    """Where a run of `by_command` keeps its checkpoint."""
+    return Path("runs", f"{name}_seed{seed}.safetensors")
+
+
+def results_of(path):
+    """The figures in a checkpoint's header, to a tenth."""
     results = load_model(path)[1]["results"]
     return json.loads(json.dumps(results), parse_float=lambda text: round(float(text), 1))
 

@@ -193,28 +193,23 @@ def test_the_figures_in_the_header_come_out_again():
     assert model.aligned
 
 
-def test_the_figures_of_the_detector_come_out_again():
-    """On 22 photographs with several people that it has not learnt from."""
-    model, recipe = load_model("people_fcos_mobilenet_v2")
-    found, truth = dataset_detections(model, Groups("test"))
-    for thresholds, key in ((0.5, "ap50_boxes"), (COCO_THRESHOLDS, "ap_boxes")):
-        ap = 100 * average_precision(found, truth, 2, iou_threshold=thresholds)
-        assert ap == pytest.approx(recipe["results"][key], abs=0.3)  # the file holds 16 bits
-    assert recipe["results"]["ap50_boxes"] > 18
-    assert recipe["command"] in (DATA_DIR / "README.md").read_text(encoding="utf-8")
-
-
-def test_the_figures_of_the_mask_rcnn_come_out_again():
-    """On the same photographs; they were made on a GPU, in other digits. Lesson 10 judges that of scenes."""
-    model, recipe = load_model("people_mask_rcnn_mobilenet_v2")
+@pytest.mark.parametrize(
+    "name, kinds, least, near",
+    [
+        ("people_fcos_mobilenet_v2", ("boxes",), 18, 0.3),  # the file holds 16 bits
+        ("people_mask_rcnn_mobilenet_v2", ("boxes", "masks"), 22, 0.8),  # and this one's were made on a GPU
+    ],
+)
+def test_the_figures_of_the_detectors_come_out_again(name, kinds, least, near):
+    """On 22 photographs with several people that they have not learnt from. Lesson 10 judges the one of scenes."""
+    model, recipe = load_model(name)
     results = recipe["results"]
-    found, truth = dataset_detections(model, Groups("test"), masks=True)
-    for what in ("boxes", "masks"):
-        for thresholds, key in ((0.5, f"ap50_{what}"), (COCO_THRESHOLDS, f"ap_{what}")):
-            options = {"iou_threshold": thresholds, "masks": what == "masks"}
-            ap = 100 * average_precision(found, truth, 2, **options)
-            assert ap == pytest.approx(results[key], abs=0.8), key
-    assert results["ap50_boxes"] > 22
+    found, truth = dataset_detections(model, Groups("test"), masks="masks" in kinds)
+    for kind in kinds:
+        for thresholds, key in ((0.5, f"ap50_{kind}"), (COCO_THRESHOLDS, f"ap_{kind}")):
+            ap = 100 * average_precision(found, truth, 2, iou_threshold=thresholds, masks=kind == "masks")
+            assert ap == pytest.approx(results[key], abs=near), key
+    assert results["ap50_boxes"] > least
     assert recipe["command"] in (DATA_DIR / "README.md").read_text(encoding="utf-8")
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from deeplab_teach import plots
 from deeplab_teach.datasets import EmojiScenes, detection_collate
+from deeplab_teach.explore.placing import box_sliders, placed_box
 from deeplab_teach.explore.shell import label, play
 from deeplab_teach.heads.fcos import centerness, detections, fcos_targets
 from deeplab_teach.models import Detector
@@ -27,9 +28,7 @@ def answering_viewer(
     """
 
     def view(x, y, width, height):
-        rows, columns = image.shape[-2:]
-        box = torch.tensor([x - width / 2, y - height / 2, x + width / 2, y + height / 2])
-        box = torch.stack([box[0].clamp(min=0), box[1].clamp(min=0), box[2].clamp(max=columns), box[3].clamp(max=rows)])
+        box = placed_box(image, x, y, width, height)
         if not (box[2] > box[0] and box[3] > box[1]):
             raise ValueError("no part of the object is inside the picture.")
         fig = plots.draw_places(image, places, names, "Who answers for this box?", boxes=box[None])
@@ -48,15 +47,7 @@ def answering_viewer(
 
 def answering(image: Tensor, places: dict[str, Tensor], names: Sequence[str]) -> widgets.VBox:
     """Lesson 09: move an object and change its size, and see which map hands it on to which."""
-    rows, columns = image.shape[-2:]
-    slider = {"continuous_update": False}
-    return play(
-        answering_viewer(image, places, names),
-        x=widgets.IntSlider(value=columns // 2, min=0, max=columns, **slider, **label("middle, x")),
-        y=widgets.IntSlider(value=rows // 2, min=0, max=rows, **slider, **label("middle, y")),
-        width=widgets.IntSlider(value=48, min=4, max=columns, **slider, **label("width, pixels")),
-        height=widgets.IntSlider(value=48, min=4, max=rows, **slider, **label("height, pixels")),
-    )
+    return play(answering_viewer(image, places, names), **box_sliders(image, 48))
 
 
 def thresholds_viewer(

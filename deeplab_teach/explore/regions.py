@@ -9,6 +9,7 @@ from torch import Tensor
 
 from deeplab_teach import plots
 from deeplab_teach.boxes import box_iou
+from deeplab_teach.explore.placing import box_sliders, placed_box
 from deeplab_teach.explore.shell import label, play
 from deeplab_teach.regions import region_levels
 
@@ -27,9 +28,7 @@ def cut_out_viewer(
     names = list(maps)
 
     def view(x, y, width, height):
-        rows, columns = image.shape[-2:]
-        box = torch.tensor([x - width / 2, y - height / 2, x + width / 2, y + height / 2])
-        box = torch.stack([box[0].clamp(min=0), box[1].clamp(min=0), box[2].clamp(max=columns), box[3].clamp(max=rows)])
+        box = placed_box(image, x, y, width, height)
         if not (box[2] - box[0] >= 4 and box[3] - box[1] >= 4):
             raise ValueError("less than 4 pixels of the region are inside the picture.")
         name = names[int(region_levels(box[None], len(names), finest=int(names[0][1:])))]
@@ -48,15 +47,7 @@ def cut_out_viewer(
 
 def cut_out(image: Tensor, maps: dict[str, Tensor], strides: dict[str, int]) -> widgets.VBox:
     """Lesson 10: move a region and change its size, and see which map it is cut out of, and where."""
-    rows, columns = image.shape[-2:]
-    slider = {"continuous_update": False}
-    return play(
-        cut_out_viewer(image, maps, strides),
-        x=widgets.IntSlider(value=columns // 2, min=0, max=columns, **slider, **label("middle, x")),
-        y=widgets.IntSlider(value=rows // 2, min=0, max=rows, **slider, **label("middle, y")),
-        width=widgets.IntSlider(value=90, min=4, max=columns, **slider, **label("width, pixels")),
-        height=widgets.IntSlider(value=90, min=4, max=rows, **slider, **label("height, pixels")),
-    )
+    return play(cut_out_viewer(image, maps, strides), **box_sliders(image, 90))
 
 
 def proposals_viewer(image: Tensor, proposals: Tensor, boxes: Tensor) -> Callable[..., tuple[Figure, str]]:

@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 from torch import Tensor
@@ -115,8 +116,12 @@ def overlay_mask(image: Tensor, mask: Tensor, classes: Sequence[str]) -> Tensor:
     image, mask = image.as_subclass(torch.Tensor).cpu(), mask.as_subclass(torch.Tensor).cpu()
     colors, seen = color_mask(mask, classes), mask > 0
     drawn = torch.where(seen, image // 2 + colors // 2, image)
-    outline = trimap_band(mask, max(1, max(mask.shape) // 250), ignore_index=-1) & seen
-    return torch.where(outline, colors, drawn)
+    return torch.where(_outline(mask), colors, drawn)
+
+
+def _outline(labels):
+    """Those pixels of the things in `(H, W)` labels, 0 for none, that lie at an outline."""
+    return trimap_band(labels, max(1, max(labels.shape) // 250), ignore_index=-1) & (labels > 0)
 
 
 def tint_mask(image: Tensor, mask: Tensor, color: str) -> Tensor:
@@ -129,9 +134,8 @@ def tint_mask(image: Tensor, mask: Tensor, color: str) -> Tensor:
     """
     image = (image if image.is_floating_point() else image / 255).as_subclass(torch.Tensor).cpu()
     mask = mask.as_subclass(torch.Tensor).bool().cpu()
-    tint = torch.tensor([int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)])[:, None, None]
-    outline = trimap_band(mask.long(), max(1, max(mask.shape) // 250), ignore_index=-1) & mask
-    return torch.where(outline, tint, torch.where(mask, 0.45 * image + 0.55 * tint, image))
+    tint = torch.tensor(to_rgb(color))[:, None, None]
+    return torch.where(_outline(mask.long()), tint, torch.where(mask, 0.45 * image + 0.55 * tint, image))
 
 
 def ink(color: str) -> str:
