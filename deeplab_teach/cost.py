@@ -154,8 +154,12 @@ def _warn_of_uncounted(model, modules):
 def role_of(model: nn.Module, name: str) -> str:
     """Which part of a model a module belongs to, by its dotted name: `"backbone"`, `"neck"` (a pyramid) or `"head"`.
 
-    A model that is no backbone with a head counts as a backbone, a pyramid on its own as a neck on one.
+    A model that is no backbone with a head counts as a backbone, a pyramid on its own as a neck on one. Of a
+    `ManyHeads`, the parts that one of its models has for itself count as they do there.
     """
+    if hasattr(model, "models") and name.startswith("models."):
+        own, _, name = name.removeprefix("models.").partition(".")
+        return role_of(model.get_submodule(f"models.{own}"), name)
     if hasattr(model, "backbone") and hasattr(model, "head"):
         if name.split(".")[0] != "backbone":
             return "head"

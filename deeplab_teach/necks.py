@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -11,7 +12,10 @@ from deeplab_teach.grids import Grid
 
 
 class Pyramid(Backbone):
-    """What the pyramids share: they carry another backbone, take its images, and give maps of `out_channels`."""
+    """What the pyramids share: they carry another backbone, take its images, and give maps of `out_channels`.
+
+    `forward(x)` is `pyramid(backbone(x), size of x)`. The second step alone serves where the backbone has run already.
+    """
 
     extra_keys: tuple[str, ...] = ()  # coarser maps on top, of which no box is cut out
 
@@ -20,6 +24,20 @@ class Pyramid(Backbone):
         self.backbone = backbone
         self.out_channels = out_channels
         self.mean, self.std, self.min_side = backbone.mean, backbone.std, backbone.min_side
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        return self.pyramid(self.backbone(x), (x.shape[-2], x.shape[-1]))
+
+    def pyramid(self, features: dict[str, Tensor], size: tuple[int, int]) -> dict[str, Tensor]:
+        """The maps of the pyramid from those of the backbone, for images of `size = (H, W)`."""
+        raise NotImplementedError
+
+
+def without_pyramid(backbone: Any) -> Any:
+    """The backbone itself, without the pyramids that may stand on it."""
+    while isinstance(backbone, Pyramid):
+        backbone = backbone.backbone
+    return backbone
 
 
 def top_down(maps: Sequence[Tensor]) -> list[Tensor]:
@@ -100,8 +118,7 @@ class FPN(Pyramid):
             nn.init.kaiming_uniform_(conv.weight, a=1)
             nn.init.zeros_(conv.bias)
 
-    def forward(self, x: Tensor) -> dict[str, Tensor]:
-        features = self.backbone(x)
+    def pyramid(self, features: dict[str, Tensor], size: tuple[int, int]) -> dict[str, Tensor]:
         maps = [conv(features[key]) for conv, key in zip(self.lateral, self.keys, strict=True)]
         summed = top_down(maps)
         maps = [conv(m) for conv, m in zip(self.output, summed, strict=True)]  # each (N, 256, H/stride, W/stride)
@@ -165,15 +182,15 @@ class SimpleFeaturePyramid(Pyramid):
         )
         self.feature_specs = {f"p{i}": FeatureSpec(out_channels, 2**i) for i in (2, 3, 4, 5)}
 
-    def forward(self, x: Tensor) -> dict[str, Tensor]:
-        whole = self.backbone(x)[self.key]  # (N, dim, H/16, W/16)
-        pyramid = {}
+    def pyramid(self, features: dict[str, Tensor], size: tuple[int, int]) -> dict[str, Tensor]:
+        whole = features[self.key]  # (N, dim, H/16, W/16)
+        maps = {}
         for (key, spec), resize, output in zip(self.feature_specs.items(), self.resize, self.output, strict=True):
             # Rounded up. Not as -(-side // stride): ONNX rounds what is negative towards 0.
-            rows, columns = ((side + spec.stride - 1) // spec.stride for side in x.shape[-2:])
+            rows, columns = ((side + spec.stride - 1) // spec.stride for side in size)
             # The backbone padded the image to whole patches: what lies beyond the image is cut off again.
-            pyramid[key] = output(resize(whole)[..., :rows, :columns])  # (N, 256, H/stride, W/stride)
-        return pyramid
+            maps[key] = output(resize(whole)[..., :rows, :columns])  # (N, 256, H/stride, W/stride)
+        return maps
 
     def grids(self, size: tuple[int, int]) -> dict[str, Grid]:
         whole = self.backbone.grids(size)[self.key]

@@ -6,9 +6,18 @@ from helpers import SIZES, on_meta, random_features
 from torch import nn
 
 from deeplab_teach.backbones import BACKBONES, FIXED_STRIDES, mobilenet_v2
+from deeplab_teach.cost import count
 from deeplab_teach.features import Backbone, FeatureSpec
 from deeplab_teach.heads import CLASSIFICATION_HEADS, DENSE_HEADS, HEADS, DeepLabV3PlusHead, FCNHead
-from deeplab_teach.models import ImageClassifier, SegmentationModel, build_model, imagenet_classifier, is_deeplabv3plus
+from deeplab_teach.models import (
+    ImageClassifier,
+    ManyHeads,
+    SegmentationModel,
+    build_model,
+    imagenet_classifier,
+    is_deeplabv3plus,
+)
+from deeplab_teach.necks import FPN
 from deeplab_teach.predict import predict_classes, predict_mask, predict_places
 
 
@@ -119,6 +128,70 @@ def test_what_an_auxiliary_head_cannot_do_is_said():
     for head in ("classification", "fcos", "mask_rcnn"):
         with pytest.raises(ValueError, match="auxiliary are of dense heads"):
             build_model("resnet18", head, 3, auxiliary="c4")
+
+
+@pytest.fixture(scope="module")
+def three_models():
+    """On one MobileNetV2: a classifier, a segmentation model and a detector with a pyramid of its own."""
+    backbone = BACKBONES["mobilenet_v2"](output_stride=32)
+    pyramid = FPN(backbone, keys=["c3", "c4", "c5"], out_channels=32, extra="convs")
+    return {
+        "classes": build_model(backbone, "classification", 7),
+        "mask": build_model(backbone, "fcn", 3, deep="c4", aligned=True),
+        "boxes": build_model(pyramid, "fcos", 4, depth=1),
+    }
+
+
+def test_many_heads_answer_in_one_pass_what_each_model_answers_alone(three_models):
+    many = ManyHeads(three_models).eval()
+    calls = []
+    handle = many.backbone.register_forward_hook(lambda *args: calls.append(1))
+    x = torch.rand(2, 3, 97, 129)
+    with torch.no_grad():
+        answers = many(x)
+        assert calls == [1] and list(answers) == list(three_models)
+        for name, model in three_models.items():
+            torch.testing.assert_close(answers[name], model(x), rtol=0, atol=0)
+    handle.remove()
+    assert many.backbone is three_models["boxes"].backbone.backbone
+    weights = sum(parameter.numel() for parameter in many.parameters())
+    alone = sum(sum(p.numel() for p in model.parameters()) for model in three_models.values())
+    assert weights == alone - 2 * sum(p.numel() for p in many.backbone.parameters())
+
+
+def test_many_heads_send_gradients_of_all_into_the_one_backbone(three_models):
+    many = ManyHeads(three_models).eval()
+    x = torch.rand(2, 3, 64, 64)
+    first = next(many.backbone.parameters())
+    gradients = {}
+    for name in three_models:
+        many.zero_grad()
+        answer = many(x)[name]
+        (answer["cls_logits"] if name == "boxes" else answer).square().mean().backward()
+        gradients[name] = first.grad.clone()
+    many.zero_grad()
+    answers = many(x)
+    (answers["classes"].square().mean() + answers["mask"].square().mean()).backward()
+    torch.testing.assert_close(first.grad, gradients["classes"] + gradients["mask"], rtol=1e-3, atol=1e-6)
+    assert all(gradient.abs().sum() > 0 for gradient in gradients.values())
+
+
+def test_many_heads_cost_the_backbone_once_and_each_part_where_it_belongs(three_models):
+    shared, alone = count(ManyHeads(three_models), (256, 320)), [count(m, (256, 320)) for m in three_models.values()]
+    assert shared.roles["backbone"] == alone[0].roles["backbone"]
+    assert shared.roles["neck"] == alone[2].roles["neck"]
+    for column in (0, 1):
+        assert shared.roles["head"][column] == sum(cost.roles["head"][column] for cost in alone)
+
+
+def test_what_many_heads_cannot_share_is_said(three_models):
+    own = build_model("mobilenet_v2", "fcn", 2, output_stride=32)
+    with pytest.raises(ValueError, match="must stand on one backbone, got 2"):
+        ManyHeads({**three_models, "own": own})
+    with pytest.raises(ValueError, match="must stand on one backbone, got 0"):
+        ManyHeads({})
+    with pytest.raises(ValueError, match="'head' is a FCNHead"):
+        ManyHeads({"head": own.head})
 
 
 def test_predict_mask_normalises_and_takes_the_best_class():

@@ -10,7 +10,7 @@ from deeplab_teach.explore.shell import label, play
 from deeplab_teach.heads import CLASSIFICATION_HEADS, DETECTION_HEADS, HEADS
 from deeplab_teach.layers import OUTPUT_STRIDES
 from deeplab_teach.models import build_model
-from deeplab_teach.necks import Pyramid
+from deeplab_teach.necks import without_pyramid
 from deeplab_teach.plots import draw_network
 
 
@@ -26,7 +26,7 @@ def view_swap(
     cost, boxes = count(model, size), blocks(model, size)
     skip = (model.head.low_level, "low_level_project", "decoder") if hasattr(model.head, "low_level_project") else None
     fig = draw_network(boxes, size, f"{backbone} under {head}", skip=skip)
-    body = model.backbone.backbone if isinstance(model.backbone, Pyramid) else model.backbone
+    body = without_pyramid(model.backbone)
     last = list(body.feature_specs.values())[-1]
     sentence = f"{backbone} ends in {last.channels} channels at stride {last.stride}"
     sentence += "." if possible == output_stride else ", and has no other output stride."

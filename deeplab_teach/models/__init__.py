@@ -8,6 +8,7 @@ from deeplab_teach.models.build import (
     split_classifier,
 )
 from deeplab_teach.models.compose import Detector, ImageClassifier, SegmentationModel, is_rcnn, require_kind
+from deeplab_teach.models.many import ManyHeads
 from deeplab_teach.models.rcnn import FixedProposals, faster_rcnn, mask_rcnn
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Detector",
     "FixedProposals",
     "ImageClassifier",
+    "ManyHeads",
     "SegmentationModel",
     "build_model",
     "faster_rcnn",

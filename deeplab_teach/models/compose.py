@@ -8,7 +8,11 @@ from deeplab_teach.grids import resample
 
 
 class _Composed(nn.Module):
-    """What every model is made of. `num_classes` is the head's."""
+    """What every model is made of. `num_classes` is the head's.
+
+    `answer(features, size)` is the second half of `forward`: what the model says of the maps that its backbone gave for
+    images of `size = (H, W)`. It serves where the backbone has run already (`ManyHeads`, or maps that were kept).
+    """
 
     def __init__(self, backbone: Backbone | SequenceBackbone, head: nn.Module):
         super().__init__()
@@ -28,7 +32,10 @@ class ImageClassifier(_Composed):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.backbone(x))
+        return self.answer(self.backbone(x))
+
+    def answer(self, features: dict[str, Tensor], size: tuple[int, int] | None = None) -> Tensor:
+        return self.head(features)
 
 
 class SegmentationModel(_Composed):
@@ -74,8 +81,9 @@ class SegmentationModel(_Composed):
             backbone.grids((64, 64))
 
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor]:
-        size = (x.shape[-2], x.shape[-1])
-        features = self.backbone(x)
+        return self.answer(self.backbone(x), (x.shape[-2], x.shape[-1]))
+
+    def answer(self, features: dict[str, Tensor], size: tuple[int, int]) -> Tensor | tuple[Tensor, Tensor]:
         scores = self._scores(self.head, features, size)
         if self.auxiliary is None or not self.training:
             return scores
@@ -100,7 +108,10 @@ class Detector(_Composed):
     """
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        return self.head(self.backbone(x))
+        return self.answer(self.backbone(x))
+
+    def answer(self, features: dict[str, Tensor], size: tuple[int, int] | None = None) -> dict[str, Tensor]:
+        return self.head(features)
 
 
 def is_rcnn(model: nn.Module) -> bool:

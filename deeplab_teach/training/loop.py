@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 from deeplab_teach.data_files import require_writable
 from deeplab_teach.device import pick_device
 from deeplab_teach.models import is_rcnn
-from deeplab_teach.necks import Pyramid
+from deeplab_teach.necks import without_pyramid
 from deeplab_teach.training import distributed
 from deeplab_teach.training.freezing import is_frozen
 from deeplab_teach.training.runs import resume_run, save_run
@@ -176,10 +176,7 @@ def _falling(schedule, optimizer, rates, steps):
 
 def _parameters(model) -> tuple[list, list]:
     """Those of the backbone itself, which may be pretrained, and all others: of a pyramid on it and of the head."""
-    body = model.backbone
-    while isinstance(body, Pyramid):
-        body = body.backbone
-    pretrained = list(body.parameters())
+    pretrained = list(without_pyramid(model.backbone).parameters())
     known = {id(parameter) for parameter in pretrained}
     return pretrained, [parameter for parameter in model.parameters() if id(parameter) not in known]
 
