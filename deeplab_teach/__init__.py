@@ -55,7 +55,10 @@ _FILES = {
     "metrics": ("average_precision", "confusion_matrix", "iou", "mean_iou", "trimap_band"),
     "cost": ("blocks", "count", "count_params", "multiply_adds"),
     "device": ("pick_device",),
-    "training": ("dataset_confusion", "evaluate", "evaluate_boxes", "freeze", "freeze_batch_norm", "train"),
+    "training": (
+        *("dataset_confusion", "evaluate", "evaluate_boxes", "freeze", "freeze_batch_norm", "linear_probe"),
+        *("parameter_groups", "train"),
+    ),
     "speed": ("folded",),
     "export": ("export_onnx",),
     "papers": (),

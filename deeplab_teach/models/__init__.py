@@ -8,7 +8,7 @@ from deeplab_teach.models.build import (
     split_classifier,
 )
 from deeplab_teach.models.compose import Detector, ImageClassifier, SegmentationModel, is_rcnn, require_kind
-from deeplab_teach.models.many import ManyHeads
+from deeplab_teach.models.many import ManyHeads, answer_together
 from deeplab_teach.models.rcnn import FixedProposals, faster_rcnn, mask_rcnn
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "ImageClassifier",
     "ManyHeads",
     "SegmentationModel",
+    "answer_together",
     "build_model",
     "faster_rcnn",
     "imagenet_classifier",

@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from deeplab_teach.models.compose import Detector, ImageClassifier, SegmentationModel
-from deeplab_teach.necks import Pyramid, without_pyramid
+from deeplab_teach.necks import without_pyramid
 
 
 class ManyHeads(nn.Module):
@@ -40,12 +40,20 @@ class ManyHeads(nn.Module):
         self.models = nn.ModuleDict(models)
 
     def forward(self, x: Tensor) -> dict[str, Tensor | dict[str, Tensor]]:
-        features, size = self.backbone(x), (x.shape[-2], x.shape[-1])
-        return {name: model.answer(_read(model.backbone, features, size), size) for name, model in self.models.items()}
+        return answer_together(self.models, x)
 
 
-def _read(backbone: Any, features: dict[str, Tensor], size: tuple[int, int]) -> dict[str, Tensor]:
-    """What a model's head reads: the maps of the shared backbone, or those of the pyramids on it."""
-    if not isinstance(backbone, Pyramid):
-        return features
-    return backbone.pyramid(_read(backbone.backbone, features, size), size)
+def answer_together(models: Any, x: Tensor) -> dict[str, Tensor | dict[str, Tensor]]:
+    """What each of several models says of images, where all stand on one backbone: it runs once.
+
+    Args:
+        models: `{name: model}`, or an `nn.ModuleDict`.
+        x: `(N, 3, H, W)`, normalised.
+    """
+    backbone = without_pyramid(next(iter(models.values())).backbone)
+    features, size = backbone(x), (x.shape[-2], x.shape[-1])
+    answers = {}
+    for name, model in models.items():
+        maps = features if model.backbone is backbone else model.backbone.pyramid(features, size)
+        answers[name] = model.answer(maps, size)
+    return answers

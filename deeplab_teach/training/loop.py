@@ -13,13 +13,11 @@ from tqdm.auto import tqdm
 from deeplab_teach.data_files import require_writable
 from deeplab_teach.device import pick_device
 from deeplab_teach.models import is_rcnn
-from deeplab_teach.necks import without_pyramid
 from deeplab_teach.training import distributed
 from deeplab_teach.training.freezing import is_frozen
+from deeplab_teach.training.rates import SCHEDULES, falling, parameter_groups
 from deeplab_teach.training.runs import resume_run, save_run
 from deeplab_teach.training.tasks import task_of
-
-SCHEDULES = ("one_cycle", "poly")
 
 
 def train(
@@ -86,15 +84,12 @@ def train(
     model.to(device, memory_format=torch.channels_last)  # the layout that a CPU convolves fastest
     frozen = [module for module in model.modules() if is_frozen(module)]
     steps = len(train_set) // batch_size or 1
-    pretrained, new = _parameters(model)
-    optimizer = torch.optim.AdamW(
-        [{"params": pretrained, "lr": lr_backbone}, {"params": new, "lr": lr_head}], weight_decay=weight_decay
-    )
-    falling = _falling(schedule, optimizer, [lr_backbone, lr_head], max(epochs * steps, 2))
+    optimizer = torch.optim.AdamW(parameter_groups(model, lr_backbone, lr_head), weight_decay=weight_decay)
+    rates = falling(schedule, optimizer, [lr_backbone, lr_head], max(epochs * steps, 2))
     settings = {"epochs": epochs, "steps": steps, "batch_size": batch_size, "seed": seed}
     settings |= {"num_classes": _num_classes(model), "lr_backbone": lr_backbone, "lr_head": lr_head}
     settings |= {"weight_decay": weight_decay, "schedule": schedule, "data": _described(train_set)}
-    history = resume_run(run, model, optimizer, falling, settings) if run and Path(run).is_file() else []
+    history = resume_run(run, model, optimizer, rates, settings) if run and Path(run).is_file() else []
     shared = distributed.wrapped(model, device)
     precision = torch.autocast(device.type, torch.bfloat16, enabled=mixed_precision and device.type == "cuda")
     silent = not progress or not distributed.is_first()
@@ -123,7 +118,7 @@ def train(
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
-                falling.step()
+                rates.step()
                 losses.append(shown)
                 if not silent:
                     bar.set_postfix_str(_status(losses[-20:], history, task), refresh=False)
@@ -132,7 +127,7 @@ def train(
             history.append({"epoch": epoch + 1, "loss": torch.stack(losses).mean().item(), task.score: score})
             bar.set_postfix_str(_status(losses[-20:], history, task))
             if run and distributed.is_first():
-                save_run(run, model, optimizer, falling, settings, history)
+                save_run(run, model, optimizer, rates, settings, history)
     model.eval()
     return history
 
@@ -166,19 +161,6 @@ def _described(dataset) -> str:
     """What a run must find again: the dataset in words, if it has some, and its length."""
     words = repr(dataset) if type(dataset).__repr__ is not object.__repr__ else type(dataset).__name__
     return f"{words}, {len(dataset)} items"
-
-
-def _falling(schedule, optimizer, rates, steps):
-    if schedule == "one_cycle":
-        return torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=rates, total_steps=steps)
-    return torch.optim.lr_scheduler.PolynomialLR(optimizer, total_iters=steps, power=0.9)
-
-
-def _parameters(model) -> tuple[list, list]:
-    """Those of the backbone itself, which may be pretrained, and all others: of a pyramid on it and of the head."""
-    pretrained = list(without_pyramid(model.backbone).parameters())
-    known = {id(parameter) for parameter in pretrained}
-    return pretrained, [parameter for parameter in model.parameters() if id(parameter) not in known]
 
 
 def _seeded(seed) -> torch.Generator:

@@ -1,0 +1,56 @@
+"""Linear probes: what can be read from a feature map by one linear layer, place by place.
+
+Alain and Bengio 2016, arXiv 1610.01644. A probe says what is there to be read, not what the network uses it for; and
+what it reads may be something else that goes along with what was asked.
+"""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def linear_probe(
+    features: Tensor, labels: Tensor, num_classes: int, *, steps: int = 300, seed: int = 0
+) -> Callable[[Tensor], Tensor]:
+    """Train one linear layer on features that stay as they are.
+
+    Each class weighs alike, however rare it is. The features are scaled to mean 0 and standard deviation 1 first, so
+    that maps of every depth learn at one rate.
+
+    Args:
+        features: `(n, C)`, one row for each place.
+        labels: `(n,)` int64 in 0..num_classes-1.
+        steps: of AdamW, on 2048 places each.
+        seed: of the first weights and of the places drawn.
+
+    Returns:
+        `predict(features (m, C)) -> (m,)` int64.
+
+    Raises:
+        ValueError: a class that no place has.
+    """
+    counts = torch.bincount(labels, minlength=num_classes).float()
+    if len(counts) > num_classes or not counts.all():
+        raise ValueError(f"each of {num_classes} classes needs a place, got {counts.int().tolist()} of them.")
+    generator = torch.Generator().manual_seed(seed)
+    mean, spread = features.mean(dim=0), features.std(dim=0) + 1e-5
+    scaled = (features - mean) / spread
+    layer = torch.nn.Linear(features.shape[1], num_classes)
+    torch.nn.init.normal_(layer.weight, std=0.01, generator=generator)
+    torch.nn.init.zeros_(layer.bias)
+    optimizer = torch.optim.AdamW(layer.parameters(), lr=1e-2, weight_decay=1e-2)
+    for _ in range(steps):
+        drawn = torch.randint(len(scaled), (2048,), generator=generator)
+        loss = F.cross_entropy(layer(scaled[drawn]), labels[drawn], weight=1 / counts)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return lambda others: layer((others - mean) / spread).argmax(dim=1)
+
+
+def mean_recall(predictions: Tensor, labels: Tensor, num_classes: int) -> float:
+    """Of each class the share that is found, and the mean of these shares: guessing gives 1 / num_classes."""
+    found = [(predictions[labels == c] == c).float().mean() for c in range(num_classes)]
+    return torch.stack(found).mean().item()
