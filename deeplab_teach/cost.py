@@ -81,13 +81,16 @@ def run_on_meta(model: nn.Module, image_size: tuple[int, int], hook: Callable, i
     handles = []
     for name, module in model.named_modules():
         handles.append(module.register_forward_hook(lambda m, inputs, output, name=name: hook(name, m, inputs, output)))
-    state = {**dict(model.named_parameters()), **dict(model.named_buffers())}
-    on_meta = {key: torch.empty_like(value, device="meta") for key, value in state.items()}
+    on_meta, copies = {}, {}
+    for part, module in model.named_modules():  # one that stands at two places of the model comes once
+        for own in (module.named_parameters, module.named_buffers):
+            for key, value in own(part, recurse=False):
+                on_meta[key] = copies.setdefault(id(value), torch.empty_like(value, device="meta"))
     dtype = next((p.dtype for p in model.parameters()), None)  # a model in half precision takes such images
     image = torch.empty(1, 3, *image_size, device="meta", dtype=dtype) if inputs is None else inputs.to("meta")
     try:
         with evaluating(model), torch.no_grad():
-            functional_call(model, on_meta, image)
+            functional_call(model, on_meta, image, tie_weights=False)  # done above: PyTorch's way loses shared modules
     finally:
         for handle in handles:
             handle.remove()

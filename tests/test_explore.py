@@ -22,6 +22,8 @@ from deeplab_teach.explore import (
     cost_of_kinds,
     cut_out,
     name_photo,
+    neighbours,
+    neighbours_viewer,
     outlines,
     places,
     play,
@@ -601,6 +603,36 @@ def test_proposals_swept():
     assert caught == [1, 1, 2, 2]
 
 
+# ------------------------------------------------------------------------------------------------- lesson 11
+
+
+@pytest.fixture(scope="module")
+def few_channels():
+    return BACKBONES["mobilenet_v2"](width_mult=0.35).eval()
+
+
+def test_neighbours_swept(few_channels):
+    images = [torch.rand(3, 96, 128) for _ in range(4)]
+    box = neighbours(few_channels, images, x=40, y=40)
+    for name, values in (("stage", few_channels.feature_specs), ("x", (0, 127, 64)), ("y", (0, 95, 48))):
+        for value in values:
+            box.controls[name].value = value
+            channels = few_channels.feature_specs[box.controls["stage"].value].channels
+            assert f"by its {channels} channels of" in sentence_of(box) and "the 3 most like it" in sentence_of(box)
+            assert shown(box)
+
+
+def test_the_nearest_neighbour_of_a_place_is_the_same_place_of_the_same_picture(few_channels, monkeypatch):
+    images = [torch.rand(3, 96, 128) for _ in range(4)]
+    drawn = {}
+    monkeypatch.setattr(plots, "draw_patches", lambda images, places, names, title: drawn.update(locals()))
+    view = neighbours_viewer(few_channels, [*images, images[0].clone()])
+    view("c4", 70, 20)
+    assert torch.equal(drawn["images"][1], images[0]) and drawn["names"][1] == "1.00"
+    assert drawn["places"][0] == drawn["places"][1] == (72, 24), "the middles of places, 16 pixels apart"
+    assert len(drawn["images"]) == 5 and not any(name == "1.00" for name in drawn["names"][2:])
+
+
 # ------------------------------------------------------------------------------------------------- old ipywidgets
 
 
@@ -619,6 +651,7 @@ def test_nothing_that_ipywidgets_7_lacks(scenes, runs):
     detector = build_model("resnet18", "fcos", len(scenes.classes), out_channels=64, depth=1)
     boxes += (answering(scenes[0][0], places_of(detector), PYRAMID), thresholds(detector, scenes, scenes.classes))
     boxes += (cut_out(scenes[0][0], *maps_of_regions()), proposals(scenes[0][0], torch.rand(9, 4), torch.rand(2, 4)))
+    boxes += (neighbours(BACKBONES["mobilenet_v2"](width_mult=0.35).eval(), [scenes[0][0] / 255] * 2, x=40, y=40),)
     boxes += (stages({"tiny": BACKBONES["mobilenet_v2"](width_mult=0.35)}, ("chelsea",)),)
     for box in boxes:
         for control in box.controls.values():

@@ -1,5 +1,7 @@
 """Where backbone meets head: building by name, resizing, predicting."""
 
+import copy
+
 import pytest
 import torch
 from helpers import SIZES, on_meta, random_features
@@ -177,11 +179,15 @@ def test_many_heads_send_gradients_of_all_into_the_one_backbone(three_models):
 
 
 def test_many_heads_cost_the_backbone_once_and_each_part_where_it_belongs(three_models):
-    shared, alone = count(ManyHeads(three_models), (256, 320)), [count(m, (256, 320)) for m in three_models.values()]
+    many = ManyHeads(three_models)
+    before = copy.deepcopy(many.state_dict())
+    shared, alone = count(many, (256, 320)), [count(m, (256, 320)) for m in three_models.values()]
     assert shared.roles["backbone"] == alone[0].roles["backbone"]
     assert shared.roles["neck"] == alone[2].roles["neck"]
     for column in (0, 1):
         assert shared.roles["head"][column] == sum(cost.roles["head"][column] for cost in alone)
+    for key, value in many.state_dict().items():
+        assert value.device.type == "cpu" and torch.equal(value, before[key]), f"counting has changed {key}"
 
 
 def test_what_many_heads_cannot_share_is_said(three_models):

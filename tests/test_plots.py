@@ -597,6 +597,54 @@ def test_two_stages_from_their_tensors():
     readable(fig)
 
 
+def test_many_heads_each_with_the_map_that_it_reads():
+    features = {f"c{i}": torch.rand(1, 8 * i, 64 // 2**i, 96 // 2**i) for i in (3, 4, 5)}
+    pyramid = {f"p{i}": torch.rand(1, 4, 64 // 2**i, 96 // 2**i) for i in (3, 4, 5)}
+    heads = {
+        "classes": ("c5", ["cat, 90 %", "dog, 2 %"]),
+        "mask": ("c4", torch.rand(3, 64, 96)),
+        "boxes": ("pyramid", torch.rand(3, 64, 96)),
+    }
+    fig = plots.draw_many_heads(torch.rand(3, 64, 96), features, pyramid, heads, "Many heads")
+    (ax,) = fig.axes
+    small = [torch.tensor(im.get_array().tolist()) for im in ax.images if im.get_array().ndim == 2]
+    due = [value[0].mean(dim=0) for value in (*features.values(), *pyramid.values())]
+    assert len(small) == len(due) and all(torch.allclose(a, b) for a, b in zip(small, due, strict=True))
+    assert len([im for im in ax.images if im.get_array().ndim == 3]) == 3, "the image and two pictures as answers"
+    words = {text.get_text() for text in ax.texts}
+    assert {"classes", "mask", "boxes", "cat, 90 %\ndog, 2 %", "neck: FPN", "backbone, once"} <= words
+    readable(fig)
+
+
+def test_a_spread_shows_every_run_and_the_mean():
+    series = {
+        "frozen": {"20": [30.0, 40.0], "80": [50.0]},
+        "fine-tuned": {"20": [45.0, 46.0], "80": [60.0, 62.0, 64.0]},
+    }
+    fig = plots.draw_spread(series, "Spread", xlabel="photographs", ylabel="IoU, %")
+    (ax,) = fig.axes
+    dots = [line for line in ax.lines if line.get_marker() == "o" and line.get_linestyle() == "None"]
+    assert [list(line.get_ydata()) for line in dots] == [[30, 40], [50], [45, 46], [60, 62, 64]]
+    assert [text.get_text() for text in ax.texts] == ["35", "50", "46", "62"]
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["20", "80"]
+    assert all(abs(line.get_xdata()[0] - round(line.get_xdata()[0])) < 0.5 for line in dots), "each at its group"
+    readable(fig)
+    with pytest.raises(ValueError, match="6 colours for 7 series"):
+        plots.draw_spread({str(i): {"a": [1.0]} for i in range(7)}, "Too many", xlabel="x", ylabel="y")
+
+
+def test_patches_show_what_lies_around_a_place():
+    images = [torch.rand(3, 96, 128) for _ in range(3)]
+    fig = plots.draw_patches(images, [(64, 48), (64, 48), (0, 95)], ["chosen", "0.9", "0.8"], "Patches")
+    whole, middle, corner = (torch.tensor(ax.images[0].get_array().tolist()).permute(2, 0, 1) for ax in fig.axes)
+    assert torch.allclose(whole, images[0]) and torch.allclose(middle, images[1][:, 8:88, 24:104])
+    assert torch.allclose(corner, images[2][:, 16:96, 0:80]), "a square that would end outside is moved"
+    assert fig.axes[0].patches[0].get_bbox().extents.tolist() == [24, 8, 104, 88]
+    marks = [tuple(float(v[0]) for v in ax.lines[0].get_data()) for ax in fig.axes]
+    assert marks == [(64, 48), (40, 40), (0, 79)], "the cross is on the place itself"
+    readable(fig)
+
+
 def test_heat_at_its_own_resolution():
     image, places = torch.rand(3, 64, 96), torch.rand(2, 3)
     fig = plots.draw_heat(image, {"stride 32": places, "stride 16": torch.rand(4, 6)}, "Heat")

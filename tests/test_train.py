@@ -14,7 +14,17 @@ from deeplab_teach.heads import DeepLabV3Head, DeepLabV3PlusHead, FCNHead, Linea
 from deeplab_teach.layers import conv_bn_relu
 from deeplab_teach.losses import segmentation_loss
 from deeplab_teach.models import SegmentationModel, build_model
-from deeplab_teach.training import dataset_confusion, evaluate, freeze, freeze_batch_norm, runs, train
+from deeplab_teach.training import (
+    dataset_confusion,
+    evaluate,
+    freeze,
+    freeze_batch_norm,
+    linear_probe,
+    mean_recall,
+    parameter_groups,
+    runs,
+    train,
+)
 from deeplab_teach.training.tasks import task_of
 
 CLASSES = ("background", "cat", "bus")
@@ -479,6 +489,41 @@ def test_an_auxiliary_head_adds_to_the_loss():
     assert loss.item() == pytest.approx(due.item())
     loss.backward()
     assert all(p.grad is not None for p in model.parameters())
+
+
+def test_a_linear_probe_reads_what_one_layer_can_read():
+    """Each class counts alike, one of a hundredth too; the scale and the place of a feature do not matter."""
+    torch.manual_seed(0)
+    labels = (torch.rand(4000) < 0.01).long()
+    features = torch.stack([1e-3 * (labels + 0.3 * torch.randn(4000)), 500 + torch.randn(4000)], dim=1)
+    answer = linear_probe(features[:2000], labels[:2000], 2)
+    assert mean_recall(answer(features[2000:]), labels[2000:], 2) > 0.9
+    assert mean_recall(torch.zeros_like(labels), labels, 2) == 0.5
+    again, other = (linear_probe(features[:2000], labels[:2000], 2, seed=seed) for seed in (0, 1))
+    assert torch.equal(again(features), answer(features)) and not torch.equal(other(features), answer(features))
+
+
+def test_a_probe_cannot_read_what_is_not_there():
+    torch.manual_seed(0)
+    labels, noise = torch.randint(3, (6000,)), torch.randn(6000, 8)
+    answer = linear_probe(noise[:3000], labels[:3000], 3)
+    assert abs(mean_recall(answer(noise[3000:]), labels[3000:], 3) - 1 / 3) < 0.04
+
+
+def test_a_probe_wants_a_place_of_each_class():
+    for labels in (torch.zeros(10, dtype=torch.int64), torch.full((10,), 2)):
+        with pytest.raises(ValueError, match="each of 2 classes needs a place, got"):
+            linear_probe(torch.randn(10, 4), labels, 2)
+
+
+def test_frozen_parts_are_in_no_parameter_group():
+    model = build_model("mobilenet_v2", "linear", 3, auxiliary="c4")
+    freeze(model, ["backbone.features.0", "head"])
+    backbone, others = parameter_groups(model, 1e-4, 1e-2)
+    assert (backbone["lr"], others["lr"]) == (1e-4, 1e-2)
+    ids = {id(p) for p in model.backbone.features[1:].parameters()}
+    assert {id(p) for p in backbone["params"]} == ids and len(backbone["params"]) == len(ids)
+    assert [id(p) for p in others["params"]] == [id(p) for p in model.auxiliary.parameters()]
 
 
 def test_frozen_parts_stay():

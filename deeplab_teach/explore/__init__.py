@@ -10,6 +10,7 @@ from deeplab_teach.explore.boxes import answering, answering_viewer, thresholds,
 from deeplab_teach.explore.budget import choice_viewer, choose
 from deeplab_teach.explore.costs import cost_of_kinds, view_kinds
 from deeplab_teach.explore.heat import places, places_viewer
+from deeplab_teach.explore.neighbours import neighbours, neighbours_viewer
 from deeplab_teach.explore.outlines import borders, borders_viewer
 from deeplab_teach.explore.photos import name_photo, names_viewer, stages, stages_viewer, uploaded
 from deeplab_teach.explore.regions import cut_out, cut_out_viewer, proposals, proposals_viewer
@@ -41,6 +42,8 @@ __all__ = [
     "stages_viewer",
     "view_swap",
     "name_photo",
+    "neighbours",
+    "neighbours_viewer",
     "places",
     "play",
     "rate_on_a_map",

@@ -10,16 +10,18 @@
 | `charts` | bars of costs, curves, points that stand for models |
 | `convolutions` | which places a convolution reads, along a row and on a map |
 | `regions` | where RoIAlign reads, and what two heads make of one region |
+| `many_heads` | several heads on one backbone, and what each reads |
 | `two_stages` | Mask R-CNN's figure, from its real tensors |
 | `pyramid` | an FPN between backbone and head, from its real maps |
 | `network` | the X-ray of a model: its feature maps to scale, backbone, neck and head in their colours |
 """
 
 from deeplab_teach.plots.boxes import draw_boxes, draw_distances, draw_places
-from deeplab_teach.plots.charts import draw_bars, draw_costs, draw_lines, draw_points
+from deeplab_teach.plots.charts import draw_bars, draw_costs, draw_lines, draw_points, draw_spread
 from deeplab_teach.plots.convolutions import draw_conv, draw_kernel, weights_that_read
 from deeplab_teach.plots.heat import draw_found, draw_heat, upsample
-from deeplab_teach.plots.images import draw_features, draw_guesses, draw_labelled
+from deeplab_teach.plots.images import draw_features, draw_guesses, draw_labelled, draw_patches
+from deeplab_teach.plots.many_heads import draw_many_heads
 from deeplab_teach.plots.masks import draw_errors, draw_instances, draw_masks
 from deeplab_teach.plots.network import draw_network
 from deeplab_teach.plots.pyramid import draw_pyramid
@@ -63,13 +65,16 @@ __all__ = [
     "draw_kernel",
     "draw_labelled",
     "draw_lines",
+    "draw_many_heads",
     "draw_masks",
     "draw_network",
+    "draw_patches",
     "draw_places",
     "draw_points",
     "draw_pyramid",
     "draw_region",
     "draw_sampling",
+    "draw_spread",
     "draw_two_stages",
     "encode",
     "hide_axes",

@@ -8,7 +8,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, NullLocator
 from matplotlib.transforms import Bbox
 
-from deeplab_teach.plots.style import COLORS, ink, new_figure, own_style, set_title
+from deeplab_teach.plots.style import COLORS, OBJECTS, ink, new_figure, own_style, set_title
 
 # Okabe and Ito's blue, and two of their colours that stand for no role, for the parts of one bar.
 PARTS = (COLORS["backbone"], "#56B4E9", "#CC79A7")
@@ -91,6 +91,41 @@ def draw_lines(
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
     ax.margins(x=0.02)
     ax.grid(alpha=0.25)
+    return fig
+
+
+@own_style
+def draw_spread(
+    series: dict[str, dict[str, Sequence[float]]], title: str, *, xlabel: str, ylabel: str, digits: int = 0
+) -> Figure:
+    """Several runs of each thing: a dot for each run, a line for their mean, which is written beside it.
+
+    Args:
+        series: `{"frozen": {"20 photographs": [33.8, 46.2, ...], ...}, ...}`; each series has a colour.
+
+    Raises:
+        ValueError: more series than colours.
+    """
+    if len(series) > len(OBJECTS):
+        raise ValueError(f"there are {len(OBJECTS)} colours for {len(series)} series: draw fewer.")
+    fig, (ax,) = new_figure(7.4, 3.4)
+    groups = list(dict.fromkeys(group for runs in series.values() for group in runs))
+    apart = 0.8 / len(series)
+    for i, (name, runs) in enumerate(series.items()):
+        color = OBJECTS[i]
+        for group, values in runs.items():
+            x = groups.index(group) + apart * (i - (len(series) - 1) / 2)
+            mean = sum(values) / len(values)
+            ax.plot([x] * len(values), values, "o", color=color, markersize=4, alpha=0.6)
+            ax.plot([x - 0.25 * apart, x + 0.25 * apart], [mean, mean], color=color, linewidth=2.5)
+            ax.annotate(f"{mean:.{digits}f}", (x + 0.28 * apart, mean), va="center", fontsize=8, color=ink(color))
+        ax.plot([], [], "o-", color=color, label=name)
+    ax.set_xticks(range(len(groups)), groups)
+    ax.set(xlabel=xlabel, ylabel=ylabel, xlim=(-0.5, len(groups) - 0.5))
+    ax.grid(axis="y", alpha=0.25)
+    if len(series) > 1:
+        fig.legend(loc="outside lower center", ncols=len(series), frameon=False)
+    set_title(fig, title)
     return fig
 
 

@@ -1,13 +1,18 @@
 """Images, and beside them what a network makes of them: labels, guesses, feature maps."""
 
+import math
 import textwrap
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from deeplab_teach.plots.style import COLORS, hide_axes, new_figure, own_style, set_title, to_image
+from deeplab_teach.plots.style import COLORS, add_framed, hide_axes, ink, new_figure, own_style, set_title, to_image
+
+WORDS = {"ha": "center", "va": "bottom", "fontsize": 8.5}  # of a name above what it names
 
 
 @own_style
@@ -40,6 +45,64 @@ def draw_guesses(image: Tensor, guesses: dict[str, list[tuple[str, float]]], tit
 def strength(maps: Tensor) -> np.ndarray:
     """How strongly each place of the first of `(N, C, h, w)` answers: the mean of |value| over the channels, (h, w)."""
     return maps[0].detach().abs().mean(dim=0).cpu().numpy()
+
+
+def add_named(ax: Axes, x: float, y: float, image: Tensor, name: str, color: str, width: float) -> None:
+    """An image in a coloured frame with its middle at x, y, and its name above it."""
+    *_, upper = add_framed(ax, x, y, to_image(image), color, width)
+    ax.text(x, upper + 0.12, name, weight="bold", color=ink(color), **WORDS)
+
+
+def add_maps(
+    ax: Axes, x: float, y: float, maps: dict[str, Tensor], name: str, color: str
+) -> tuple[float, dict[str, float]]:
+    """Maps `{"c2": (1, C, h, w), ...}` in a column around y, the finest at the bottom, sides on a log scale.
+
+    Returns:
+        Where the column begins, and the middle of each map.
+    """
+    sizes = [0.24 * math.log2(value.shape[-1] + 1) for value in maps.values()]
+    heights = [size * value.shape[-2] / value.shape[-1] for size, value in zip(sizes, maps.values(), strict=True)]
+    low = lowest = y - (sum(heights) + 0.45 * (len(maps) - 1)) / 2
+    middles = {}
+    for (key, value), size, height in zip(maps.items(), sizes, heights, strict=True):
+        middles[key] = low + height / 2
+        add_framed(ax, x, middles[key], strength(value), color, size)
+        ax.text(x + size / 2 + 0.08, middles[key], key, va="center", fontsize=7.5, color=ink(color))
+        low += height + 0.45
+    ax.text(x, low - 0.2, name, weight="bold", color=ink(color), **WORDS)
+    return lowest, middles
+
+
+@own_style
+def draw_patches(images: Sequence[Tensor], places: Sequence[tuple], names: Sequence[str], title: str) -> Figure:
+    """The first image whole, with a square around its place; of all others what such a square shows.
+
+    Args:
+        images: `(3, H, W)` each.
+        places: x and y of each square's middle, in pixels; a square that would end outside is moved.
+        names: written over each.
+    """
+    side = 80
+    fig, axes = new_figure(9.6, 2.5, 1, len(images), width_ratios=[2.2] + [1] * (len(images) - 1))
+    for i, (ax, image, (x, y), name) in enumerate(zip(axes, images, places, names, strict=True)):
+        left, top = (
+            min(max(middle - side // 2, 0), whole - side)
+            for middle, whole in zip((x, y), (image.shape[-1], image.shape[-2]), strict=True)
+        )
+        if i == 0:
+            ax.imshow(to_image(image))
+            for width, color in ((3.5, "#222222"), (1.8, COLORS["head"])):
+                ax.add_patch(Rectangle((left, top), side, side, fill=False, edgecolor=color, linewidth=width))
+        else:
+            ax.imshow(to_image(image[:, top : top + side, left : left + side]))
+            x, y = x - left, y - top
+        for size, color in ((9, "#222222"), (7, COLORS["head"])):
+            ax.plot(x, y, "+", color=color, markersize=size, markeredgewidth=size / 4)
+        ax.set_title(name, fontsize=8)
+    hide_axes(axes)
+    set_title(fig, title)
+    return fig
 
 
 @own_style

@@ -1,20 +1,18 @@
 """Mask R-CNN's figure, drawn from its real tensors: what runs once for the image, and what once for each region."""
 
-import math
 from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from deeplab_teach.plots.images import strength
-from deeplab_teach.plots.style import COLORS, add_framed, ink, new_figure, own_style, tint_mask, to_image
+from deeplab_teach.plots.images import WORDS, add_maps, add_named, strength
+from deeplab_teach.plots.style import COLORS, add_framed, ink, new_figure, own_style, tint_mask
 
 APART, SIDE = 2.1, 1.35  # of two regions' middles; of a region's pictures
 COLUMNS = (12.5, 14.5, 16.5, 18.7)  # of a region: cut out, box head, cut out again, mask head
 WIDE = 2.6  # of an image
 ARROW = {"arrowstyle": "->", "color": "#444444", "linewidth": 1.2, "shrinkA": 0, "shrinkB": 0}
-WORDS = {"ha": "center", "va": "bottom", "fontsize": 8.5}
 REGIONS = ("#CC79A7", "#56B4E9", "#F0E442")  # of Okabe and Ito's colours those that no role has
 
 
@@ -46,10 +44,10 @@ def draw_two_stages(
     fig, (ax,) = new_figure(9.6, 4.6)
     rows = [(len(masks) - 1) / 2 * APART - APART * i for i in range(len(masks))]
     top, bottom = rows[0] + SIDE / 2, rows[-1] - SIDE / 2
-    _add_named(ax, 1.5, image, "image", COLORS["input"])
-    _add_maps(ax, 4.3, features, "backbone", COLORS["backbone"])
-    lowest = _add_maps(ax, 6.6, maps, "neck: FPN", COLORS["neck"])
-    _add_named(ax, 9.6, image, "RPN: proposals", COLORS["head"])
+    add_named(ax, 1.5, 0, image, "image", COLORS["input"], WIDE)
+    add_maps(ax, 4.3, 0, features, "backbone", COLORS["backbone"])
+    lowest, _ = add_maps(ax, 6.6, 0, maps, "neck: FPN", COLORS["neck"])
+    add_named(ax, 9.6, 0, image, "RPN: proposals", COLORS["head"], WIDE)
     _add_proposals(ax, 9.6, image, proposals)
     for start, end in ((2.85, 3.35), (5.15, 5.75), (7.7, 8.25)):
         ax.annotate("", (end, 0), (start, 0), arrowprops=ARROW)
@@ -67,7 +65,7 @@ def draw_two_stages(
     picture = image
     for i in reversed(range(len(masks))):
         picture = tint_mask(picture, pasted[i], REGIONS[i])
-    _add_named(ax, 20.0 + WIDE / 2, picture, "answer", COLORS["input"])
+    add_named(ax, 20.0 + WIDE / 2, 0, picture, "answer", COLORS["input"], WIDE)
     for low, high, y, words in (
         (0.2, 10.9, top + 1.9, "once for the image"),
         (11.8, 19.4, top + 1.9, "once for each region"),
@@ -79,25 +77,6 @@ def draw_two_stages(
     ax.set(xlim=(0, 22.8), ylim=(below - 0.2, top + 2.6), aspect="equal", title=title)
     ax.axis("off")
     return fig
-
-
-def _add_named(ax, x, image, name, color):
-    """An image in the middle row, with its name above it."""
-    *_, upper = add_framed(ax, x, 0, to_image(image), color, WIDE)
-    ax.text(x, upper + 0.12, name, weight="bold", color=ink(color), **WORDS)
-
-
-def _add_maps(ax, x, maps, name, color):
-    """Maps in a column, the finest at the bottom, sides on a log scale; where the column begins."""
-    sizes = [0.24 * math.log2(value.shape[-1] + 1) for value in maps.values()]
-    heights = [size * value.shape[-2] / value.shape[-1] for size, value in zip(sizes, maps.values(), strict=True)]
-    y = lowest = -(sum(heights) + 0.45 * (len(maps) - 1)) / 2
-    for (key, value), size, height in zip(maps.items(), sizes, heights, strict=True):
-        add_framed(ax, x, y + height / 2, strength(value), color, size)
-        ax.text(x + size / 2 + 0.08, y + height / 2, key, va="center", fontsize=7.5, color=ink(color))
-        y += height + 0.45
-    ax.text(x, y - 0.2, name, weight="bold", color=ink(color), **WORDS)
-    return lowest
 
 
 def _add_proposals(ax, x, image, proposals):
