@@ -12,14 +12,15 @@ section 3; "probes" asks each stage, as in section 6, with another half of the p
 """
 
 import copy
+import functools
 
 import torch
 from seeds import collect
 from torch.utils.data import Subset
+from torchvision.transforms import v2
 
 from deeplab_teach.backbones import mobilenet_v2
 from deeplab_teach.datasets import People, detection_transforms, segmentation_collate, segmentation_transforms
-from deeplab_teach.grids import Grid, resample
 from deeplab_teach.heads import FCNHead, FCOSHead, LinearHead
 from deeplab_teach.losses import fcos_loss, segmentation_loss
 from deeplab_teach.metrics import iou
@@ -41,7 +42,7 @@ SIZES = (20, 80, 122)
 # Of each run: what is done, and with how many photographs.
 RUNS = {f"{how}, {count}": (how, count) for count in SIZES for how in ("scratch", "frozen", "fine-tuned")}
 RUNS |= {f"{how}, 80": (how, 80) for how in ("same rate", "all gentle", "a hundredth", "norms moving")}
-RUNS |= {f"auxiliary, {count}": ("auxiliary", count) for count in (20, 122)}
+RUNS |= {f"{how}, {count}": (how, count) for count in (20, 122) for how in ("auxiliary", "frozen c4")}
 GENTLE, USUAL = 6e-4, 3e-3
 RATES = {"same rate": (USUAL, USUAL), "all gentle": (GENTLE, GENTLE), "a hundredth": (USUAL / 100, USUAL)}
 
@@ -63,10 +64,11 @@ def trained(name, seed):
     how, count = RUNS[name]
     torch.manual_seed(seed)
     auxiliary = "c4" if how == "auxiliary" else None
-    model = build_model("mobilenet_v2", "fcn", 2, output_stride=16, aligned=True, auxiliary=auxiliary)
+    deep = "c4" if how == "frozen c4" else "c5"
+    model = build_model("mobilenet_v2", "fcn", 2, output_stride=16, aligned=True, auxiliary=auxiliary, deep=deep)
     if how != "scratch":
         load_weights(model.backbone)
-    if how == "frozen":
+    if how.startswith("frozen"):
         freeze(model, ["backbone"])
     if how == "norms moving":  # no gradient either, but in training mode: each batch moves the running averages
         model.backbone.requires_grad_(False)
@@ -92,6 +94,7 @@ def thirds(target):
     return labels
 
 
+@functools.cache
 def taught(seed):
     """The classifier and the three models of section 1, on one backbone."""
     torch.manual_seed(seed)
@@ -102,9 +105,10 @@ def taught(seed):
     fpn = FPN(backbone, keys=("c3", "c4", "c5"), out_channels=32, extra="convs")
     boxes = Detector(fpn, FCOSHead(fpn.feature_specs, 2, depth=2))
     freeze(classifier, ["backbone", "head"])
+    people = People("yours+train", transforms=detection_transforms(320, scale=(0.75, 1.5)))
     kept, targets = {"c3": [], "c4": [], "c5": []}, []
     with torch.inference_mode():
-        for picture, target in 2 * list(People("yours+train", transforms=detection_transforms(320, scale=(0.75, 1.5)))):
+        for picture, target in [*people, *people]:  # other crops the second time
             features = backbone(backbone.normalize(picture[None] / 255))
             for key in kept:
                 kept[key].append(features[key])
@@ -160,13 +164,17 @@ def careless(seed):
         People("yours+train", transforms=segmentation_transforms(224)),
     )
 
-    def named():
-        return [predict_classes(classifier, picture / 255, top=1)[0][0] for picture, _ in test]
+    def named(turn=lambda picture: picture):
+        return [predict_classes(classifier, turn(picture / 255), top=1)[0][0] for picture, _ in test]
 
     def score():
         return round(100 * iou(dataset_confusion(mask, test))[1].item(), 1)
 
+    def others(names):
+        return sum(a != b for a, b in zip(names, at_first, strict=True))
+
     at_first, row["mask before"] = named(), score()
+    row["mirrored"] = others(named(lambda picture: picture.flip(-1)))
     for size in (8, 2):
         backbone.load_state_dict(before)
         drawn = torch.Generator().manual_seed(seed)
@@ -178,46 +186,60 @@ def careless(seed):
                 pictures, _ = segmentation_collate([photos[i] for i in chosen])
                 backbone(backbone.normalize(pictures))
         backbone.eval()
-        row[f"other class, {size}"] = sum(a != b for a, b in zip(named(), at_first, strict=True))
+        row[f"other class, {size}"] = others(named())
         row[f"mask after, {size}"] = score()
+    backbone.load_state_dict(before)
     return row
+
+
+EVERY = 32  # pixels from one place that is asked about to the next: there each map has a place of its own
 
 
 @torch.inference_mode()
 def places(backbone, dataset, upside_down=False):
-    """What each stage says at a place every 16 pixels, and what is there."""
+    """What each stage says at places that all maps share, and what is there."""
+    grid = slice(EVERY, None, EVERY)
     read, truth = {key: [] for key in (*backbone.feature_specs, "place")}, {"edge": [], "person": [], "third": []}
     for picture, target in dataset:
         picture, labels = picture.as_subclass(torch.Tensor) / 255, thirds(target)
         if upside_down:
             picture, labels = picture.flip(1), labels.flip(0)
-        size, grey = labels.shape, picture.mean(dim=0)
-        rows, columns = torch.arange(8, size[0], 16), torch.arange(8, size[1], 16)
-        for key, value in backbone(backbone.normalize(picture[None])).items():
-            value = resample(value, backbone.grids(size)[key], (len(rows), len(columns)), Grid(16, 8, 8))
-            read[key].append(value[0].flatten(1).T)
-        y, x = torch.meshgrid(rows / size[0], columns / size[1], indexing="ij")
-        read["place"].append(torch.stack([y, x, y * y, x * x, x * y], dim=-1).flatten(0, 1))
-        change = torch.stack(torch.gradient(grey)).norm(dim=0)
+        change = torch.stack(torch.gradient(picture.mean(dim=0))).norm(dim=0)
         values = {"edge": (change > 0.05).long(), "person": (labels < 255).long(), "third": labels}
-        for key, value in values.items():
-            truth[key].append(value[rows][:, columns].flatten())
-    return {key: torch.cat(value) for key, value in read.items()}, {key: torch.cat(v) for key, v in truth.items()}
+        for question, value in values.items():
+            truth[question].append(value[grid, grid].flatten())
+        for key, value in backbone(backbone.normalize(picture[None])).items():
+            step = EVERY // backbone.feature_specs[key].stride
+            read[key].append(value[0, :, step::step, step::step].flatten(1).T)
+        y, x = torch.meshgrid(*(torch.linspace(0, 1, side) for side in labels.shape), indexing="ij")
+        read["place"].append(torch.stack([y, x, y * y, x * x, x * y], dim=-1)[grid, grid].flatten(0, 1))
+    return ({key: torch.cat(value) for key, value in table.items()} for table in (read, truth))
+
+
+def untrained(people, padding="zeros"):
+    """A backbone with random weights, whose running averages fit them."""
+    backbone = mobilenet_v2(output_stride=32).train()
+    for module in backbone.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            module.padding_mode = padding
+    with torch.no_grad():
+        for start in range(0, 32, 4):
+            pictures = [v2.functional.resize(people[i][0], [224, 224]) for i in range(start, start + 4)]
+            backbone(backbone.normalize(torch.stack(pictures) / 255))
+    return backbone.eval()
 
 
 def probes(seed):
     torch.manual_seed(seed)
-    people = People("yours+train")
+    people, test = People("yours+train"), People("test")
     half = Subset(people, torch.randperm(len(people))[: len(people) // 2].tolist())
-    trained, untrained = load_weights(mobilenet_v2(output_stride=32)).eval(), mobilenet_v2(output_stride=32).train()
-    with torch.no_grad():
-        for i in range(30):
-            untrained(untrained.normalize(people[i][0][None] / 255))
+    backbones = {"trained": load_weights(mobilenet_v2(output_stride=32)).eval(), "untrained": untrained(people)}
+    backbones["untrained, circular"] = untrained(people, "circular")
     row = {}
-    for name, backbone in (("trained", trained), ("untrained", untrained.eval())):
+    for name, backbone in backbones.items():
         seen, known = places(backbone, half)
         for turn, upside_down in (("", False), (", turned", True)):
-            unseen, wanted = places(backbone, People("test"), upside_down)
+            unseen, wanted = places(backbone, test, upside_down)
             for question, classes in {"edge": 2, "person": 2, "third": 3}.items():
                 there, asked, right = known[question] < 255, wanted[question] < 255, {}
                 for key in seen:

@@ -121,7 +121,7 @@ class FPN(Pyramid):
     def pyramid(self, features: dict[str, Tensor], size: tuple[int, int]) -> dict[str, Tensor]:
         maps = [conv(features[key]) for conv, key in zip(self.lateral, self.keys, strict=True)]
         summed = top_down(maps)
-        maps = [conv(m) for conv, m in zip(self.output, summed, strict=True)]  # each (N, 256, H/stride, W/stride)
+        maps = [conv(m) for conv, m in zip(self.output, summed, strict=True)]  # each (N, out_channels, h, w)
         if self.extra == "pool":
             maps.append(F.max_pool2d(maps[-1], 1, stride=2))
         for i, conv in enumerate(self.extra_convs):

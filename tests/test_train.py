@@ -499,6 +499,8 @@ def test_a_linear_probe_reads_what_one_layer_can_read():
     answer = linear_probe(features[:2000], labels[:2000], 2)
     assert mean_recall(answer(features[2000:]), labels[2000:], 2) > 0.9
     assert mean_recall(torch.zeros_like(labels), labels, 2) == 0.5
+    with pytest.raises(ValueError, match="no label is 2:"):
+        mean_recall(labels, labels, 3)
     again, other = (linear_probe(features[:2000], labels[:2000], 2, seed=seed) for seed in (0, 1))
     assert torch.equal(again(features), answer(features)) and not torch.equal(other(features), answer(features))
 
@@ -512,7 +514,7 @@ def test_a_probe_cannot_read_what_is_not_there():
 
 def test_a_probe_wants_a_place_of_each_class():
     for labels in (torch.zeros(10, dtype=torch.int64), torch.full((10,), 2)):
-        with pytest.raises(ValueError, match="each of 2 classes needs a place, got"):
+        with pytest.raises(ValueError, match="labels must be 0..1, each of them; got"):
             linear_probe(torch.randn(10, 4), labels, 2)
 
 
@@ -539,7 +541,10 @@ def test_frozen_parts_stay():
     assert not any(key.startswith(f"backbone.{part}.") for key in moved)
     assert not any(key.removeprefix("backbone.").rpartition(".")[0] in norms for key in moved)
     with pytest.raises(ValueError, match=r"no part 'backbone\.nothing'.*there are: backbone\."):
-        freeze(model, ["backbone.nothing"])
+        freeze(model, ["head", "backbone.nothing"])
+    assert all(parameter.requires_grad for parameter in model.head.parameters()), "one name is wrong: nothing is frozen"
+    freeze(model, "backbone")
+    assert not any(parameter.requires_grad for parameter in model.backbone.parameters())
 
 
 def test_workers_read_the_same_pictures():

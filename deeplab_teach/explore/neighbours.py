@@ -1,4 +1,4 @@
-"""Which places of other photographs a stage of a backbone takes for alike."""
+"""Which places of other photographs a stage of a backbone treats as alike."""
 
 from collections.abc import Callable, Sequence
 
@@ -52,7 +52,7 @@ def neighbours_viewer(backbone: Backbone, images: Sequence[Tensor]) -> Callable[
         middles = [(column, row), *((column, row) for _, _, row, column in found)]
         places = [(STEP * column + STEP // 2, STEP * row + STEP // 2) for column, row in middles]
         names = ["the place you chose", *(f"{score:.2f}" for score, *_ in found)]
-        fig = plots.draw_patches(chosen, places, names, f"What {stage} takes for alike")
+        fig = plots.draw_patches(chosen, places, names, f"What {stage} treats as alike")
         channels = backbone.feature_specs[stage].channels
         return fig, (
             f"The place in the middle of the square, by its {channels} channels of {stage}, and the {len(found)} "
@@ -63,7 +63,7 @@ def neighbours_viewer(backbone: Backbone, images: Sequence[Tensor]) -> Callable[
 
 
 def neighbours(backbone: Backbone, images: Sequence[Tensor], x: int, y: int) -> widgets.VBox:
-    """Lesson 11: choose a place of the first photograph and a stage, and see what that stage takes for alike."""
+    """Lesson 11: choose a place of the first photograph and a stage, and see what that stage treats as alike."""
     slider = {"step": STEP, "continuous_update": False}
     stages = list(backbone.feature_specs)
     return play(

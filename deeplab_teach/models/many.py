@@ -13,7 +13,7 @@ class ManyHeads(nn.Module):
     """Models that stand on one and the same backbone, asked together.
 
     `forward(x: (N, 3, H, W))` gives `{name: what that model alone would answer}`. A pyramid belongs to its model: it is
-    computed for that one.
+    computed for that one. In `state_dict` the backbone stands under each of its names: save the models one by one.
 
     Args:
         models: `{"mask": SegmentationModel, "boxes": Detector, ...}`; their backbones are one object, below the

@@ -28,7 +28,7 @@ def draw_many_heads(
         features: the backbone's maps that heads read, `{"c3": (1, C, h, w), ...}`, fine to coarse.
         pyramid: the maps of the pyramid that one of the heads reads, likewise.
         heads: `{"FCN head": ("c4", answer), ...}`, which map it reads, or "pyramid"; the answer is a picture
-            `(3, H, W)`, or lines of text. Those that read the coarsest map first: lines cross else.
+            `(3, H, W)`, or lines of text. Begin with those that read the coarsest map, or the arrows cross.
     """
     rows = [APART * ((len(heads) - 1) / 2 - i) for i in range(len(heads))]
     fig, (ax,) = new_figure(9.2, 1.15 * len(heads) + 1.2)

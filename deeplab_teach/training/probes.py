@@ -31,13 +31,13 @@ def linear_probe(
     Raises:
         ValueError: a class that no place has.
     """
-    counts = torch.bincount(labels, minlength=num_classes).float()
-    if len(counts) > num_classes or not counts.all():
-        raise ValueError(f"each of {num_classes} classes needs a place, got {counts.int().tolist()} of them.")
+    if sorted(labels.unique().tolist()) != list(range(num_classes)):
+        raise ValueError(f"the labels must be 0..{num_classes - 1}, each of them; got {labels.unique().tolist()[:9]}.")
+    counts = torch.bincount(labels).float()
     generator = torch.Generator().manual_seed(seed)
     mean, spread = features.mean(dim=0), features.std(dim=0) + 1e-5
     scaled = (features - mean) / spread
-    layer = torch.nn.Linear(features.shape[1], num_classes)
+    layer = torch.nn.utils.skip_init(torch.nn.Linear, features.shape[1], num_classes)  # not by the global seed
     torch.nn.init.normal_(layer.weight, std=0.01, generator=generator)
     torch.nn.init.zeros_(layer.bias)
     optimizer = torch.optim.AdamW(layer.parameters(), lr=1e-2, weight_decay=1e-2)
@@ -47,10 +47,21 @@ def linear_probe(
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    return lambda others: layer((others - mean) / spread).argmax(dim=1)
+
+    @torch.no_grad()
+    def predict(others: Tensor) -> Tensor:
+        return layer((others - mean) / spread).argmax(dim=1)
+
+    return predict
 
 
 def mean_recall(predictions: Tensor, labels: Tensor, num_classes: int) -> float:
-    """Of each class the share that is found, and the mean of these shares: guessing gives 1 / num_classes."""
+    """Of each class the share that is found, and the mean of these shares: guessing gives 1 / num_classes.
+
+    Raises:
+        ValueError: a class that is not among the labels.
+    """
+    if missing := set(range(num_classes)) - set(labels.unique().tolist()):
+        raise ValueError(f"no label is {', '.join(map(str, sorted(missing)))}: there is nothing to be found of it.")
     found = [(predictions[labels == c] == c).float().mean() for c in range(num_classes)]
     return torch.stack(found).mean().item()
