@@ -35,6 +35,7 @@ from deeplab_teach.check.mistakes import compiled  # noqa: E402
 EQUAL: dict[str, dict[str, str]] = {
     "sampling_points": {"samples: int=": "the exercise's function is always given `samples`"},
     "region_levels": {"+ 0).floor()": "a guard against rounding; the boundaries asked about come out exactly"},
+    "answer_together": {"x.shape[+2]": "of four axes, the last two are those from the second on"},
     "paste_mask": {"abs() < 1": "the box's borders are whole pixels: no pixel's middle lies on one"},
     "vgg": {
         "min_side =": "images that are too small are not asked about",
