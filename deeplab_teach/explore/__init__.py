@@ -5,12 +5,12 @@ models. `play` puts one of them under its controls, and every other function doe
 reads an upload control).
 """
 
+from deeplab_teach.explore.alike import neighbours, neighbours_viewer
 from deeplab_teach.explore.atrous import rate_on_a_map, rates_in_a_row, view_rate, view_row
 from deeplab_teach.explore.boxes import answering, answering_viewer, thresholds, thresholds_viewer
 from deeplab_teach.explore.budget import choice_viewer, choose
 from deeplab_teach.explore.costs import cost_of_kinds, view_kinds
 from deeplab_teach.explore.heat import places, places_viewer
-from deeplab_teach.explore.neighbours import neighbours, neighbours_viewer
 from deeplab_teach.explore.outlines import borders, borders_viewer
 from deeplab_teach.explore.photos import name_photo, names_viewer, stages, stages_viewer, uploaded
 from deeplab_teach.explore.regions import cut_out, cut_out_viewer, proposals, proposals_viewer
