@@ -55,7 +55,7 @@ def neighbours_viewer(backbone: Backbone, images: Sequence[Tensor]) -> Callable[
         fig = plots.draw_patches(chosen, places, names, f"What {stage} treats as alike")
         channels = backbone.feature_specs[stage].channels
         return fig, (
-            f"The place in the middle of the square, by its {channels} channels of {stage}, and the {len(found)} "
+            f"The place at the cross, by its {channels} channels of {stage}, and the {len(found)} "
             "most like it on other photographs: 1 is the same direction, 0 has nothing in common."
         )
 
