@@ -27,14 +27,7 @@ from deeplab_teach.metrics import iou
 from deeplab_teach.models import Detector, SegmentationModel, build_model, imagenet_classifier
 from deeplab_teach.necks import FPN
 from deeplab_teach.predict import predict_classes, predict_mask
-from deeplab_teach.training import (
-    dataset_confusion,
-    evaluate_boxes,
-    freeze,
-    linear_probe,
-    mean_recall,
-    train,
-)
+from deeplab_teach.training import dataset_confusion, evaluate_boxes, freeze, linear_probe, mean_recall, train
 from deeplab_teach.weights import load_weights
 
 STEPS, BATCH = 300, 8
@@ -159,10 +152,8 @@ def careless(seed):
     """What 40 batches in training mode do to heads that rely on the backbone."""
     classifier, mask, _, _ = taught(seed)
     backbone, test, row = classifier.backbone, People("test"), {}
-    before, photos = (
-        copy.deepcopy(backbone.state_dict()),
-        People("yours+train", transforms=segmentation_transforms(224)),
-    )
+    before = copy.deepcopy(backbone.state_dict())
+    photos = People("yours+train", transforms=segmentation_transforms(224))
 
     def named(turn=lambda picture: picture):
         return [predict_classes(classifier, turn(picture / 255), top=1)[0][0] for picture, _ in test]

@@ -33,16 +33,8 @@ _FILES = {
     ),
     "necks": ("FPN", "SimpleFeaturePyramid", "with_pyramid"),
     "models": (
-        *(
-            "ImageClassifier",
-            "SegmentationModel",
-            "Detector",
-            "ManyHeads",
-            "build_model",
-            "imagenet_classifier",
-            "faster_rcnn",
-        ),
-        *("mask_rcnn", "is_deeplabv3plus"),
+        *("ImageClassifier", "SegmentationModel", "Detector", "ManyHeads", "build_model", "imagenet_classifier"),
+        *("faster_rcnn", "mask_rcnn", "is_deeplabv3plus"),
     ),
     "predict": ("predict_boxes", "predict_classes", "predict_mask", "predict_places"),
     "weights": ("WEIGHTS", "load_weights"),

@@ -10,7 +10,7 @@ from torch import Tensor
 from deeplab_teach import plots
 from deeplab_teach.explore.shell import label, play
 from deeplab_teach.features import Backbone
-from deeplab_teach.grids import Grid, resample
+from deeplab_teach.grids import of_patches, resample
 
 STEP = 16  # pixels between the places that are compared
 SHOWN = 5
@@ -27,14 +27,15 @@ def neighbours_viewer(backbone: Backbone, images: Sequence[Tensor]) -> Callable[
         backbone: in eval mode.
         images: `(3, H, W)` in 0..1, two or more.
     """
-    grid = Grid(STEP, (STEP - 1) / 2, (STEP - 1) / 2)
     stages: dict[str, list[Tensor]] = {key: [] for key in backbone.feature_specs}
     for image in images:
         size = (image.shape[-2], image.shape[-1])
         rows, columns = size[0] // STEP, size[1] // STEP
         for key, value in backbone(backbone.normalize(image[None])).items():
-            (read,) = resample(value, backbone.grids(size)[key], (rows, columns), grid)  # (C, rows, columns)
-            stages[key].append(read)
+            (read,) = resample(
+                value, backbone.grids(size)[key], (rows, columns), of_patches(STEP)
+            )  # (C, rows, columns)
+            stages[key].append(read)  # (C, rows, columns)
     for maps in stages.values():
         mean = torch.cat([value.flatten(1) for value in maps], dim=1).mean(dim=1)[:, None, None]
         maps[:] = [torch.nn.functional.normalize(value - mean, dim=0) for value in maps]

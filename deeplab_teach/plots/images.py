@@ -12,6 +12,7 @@ from torch import Tensor
 
 from deeplab_teach.plots.style import COLORS, add_framed, hide_axes, ink, new_figure, own_style, set_title, to_image
 
+ARROW = {"arrowstyle": "->", "color": "#444444", "linewidth": 1.2, "shrinkA": 0, "shrinkB": 0}
 WORDS = {"ha": "center", "va": "bottom", "fontsize": 8.5}  # of a name above what it names
 
 

@@ -6,11 +6,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 from torch import Tensor
 
-from deeplab_teach.plots.images import WORDS, add_maps, add_named
+from deeplab_teach.plots.images import ARROW, WORDS, add_maps, add_named
 from deeplab_teach.plots.style import COLORS, ink, new_figure, own_style
 
 APART = 2.0  # from one head to the next
-ARROW = {"arrowstyle": "->", "color": "#444444", "linewidth": 1.2, "shrinkA": 0, "shrinkB": 0}
 
 
 @own_style

@@ -6,13 +6,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from deeplab_teach.plots.images import WORDS, add_maps, add_named, strength
+from deeplab_teach.plots.images import ARROW, WORDS, add_maps, add_named, strength
 from deeplab_teach.plots.style import COLORS, add_framed, ink, new_figure, own_style, tint_mask
 
 APART, SIDE = 2.1, 1.35  # of two regions' middles; of a region's pictures
 COLUMNS = (12.5, 14.5, 16.5, 18.7)  # of a region: cut out, box head, cut out again, mask head
 WIDE = 2.6  # of an image
-ARROW = {"arrowstyle": "->", "color": "#444444", "linewidth": 1.2, "shrinkA": 0, "shrinkB": 0}
 REGIONS = ("#CC79A7", "#56B4E9", "#F0E442")  # of Okabe and Ito's colours those that no role has
 
 

@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from deeplab_teach.metrics import confusion_matrix
+
 
 def linear_probe(
     features: Tensor, labels: Tensor, num_classes: int, *, steps: int = 300, seed: int = 0
@@ -61,7 +63,8 @@ def mean_recall(predictions: Tensor, labels: Tensor, num_classes: int) -> float:
     Raises:
         ValueError: a class that is not among the labels.
     """
-    if missing := set(range(num_classes)) - set(labels.unique().tolist()):
-        raise ValueError(f"no label is {', '.join(map(str, sorted(missing)))}: there is nothing to be found of it.")
-    found = [(predictions[labels == c] == c).float().mean() for c in range(num_classes)]
-    return torch.stack(found).mean().item()
+    confusion = confusion_matrix(predictions, labels, num_classes, ignore_index=None)
+    there = confusion.sum(dim=1)
+    if missing := torch.nonzero(there == 0).flatten().tolist():
+        raise ValueError(f"no label is {', '.join(map(str, missing))}: there is nothing to be found of it.")
+    return (confusion.diag() / there).mean().item()
