@@ -198,8 +198,15 @@ def _examine_same_features(answer):
             different = "Maps of different sizes were compared. Where sizes still differ after the steps, it is False."
             raise raised.named(different) from None
         raise
+    except Wrong:
+        _see_that_the_image_tells()  # what it hides depends on the weights, which are drawn anew each time
+        raise
     if any(recorded for recorded, _ in _Net.recorded):
         raise Wrong("Your answers are right, but your function records gradients: run both under `torch.no_grad()`.")
+    _see_that_the_image_tells()
+
+
+def _see_that_the_image_tells():
     if not all(spread > 0 for _, spread in _Net.recorded):
         raise Wrong("Your image has the same value everywhere, which hides much: make it of random numbers.")
 
