@@ -20,12 +20,13 @@ _FILES = {
     "boxes": ("box_iou", "nms"),
     "regions": ("paste_mask", "region_levels", "roi_align", "sampling_points"),
     "features": ("Backbone", "FeatureSpec", "SequenceBackbone", "SequenceSpec", "same_features"),
+    "wordpiece": ("text_ids", "word_pieces"),
     "layers": ("conv_bn_relu", "conv_output_size", "plan_strides", "receptive_field"),
     "backbones": (
         *("AdaptedBackbone", "BACKBONES", "IMAGE_BACKBONES", "SEQUENCE_BACKBONES", "FIXED_STRIDES"),
         *("mobilenet_v2", "efficientnet_lite0", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152"),
         *("resnet50_beta", "resnet101_beta", "xception41", "xception65", "xception71", "vgg11", "vgg11_bn", "vgg13"),
-        *("vgg16", "vgg16_bn", "vgg19", "alexnet", "vit_small", "text_encoder"),
+        *("vgg16", "vgg16_bn", "vgg19", "alexnet", "vit_small", "text_encoder", "minilm"),
     ),
     "heads": (
         *("HEADS", "ClassificationHead", "FullyConnectedHead", "LinearHead", "FCNHead", "DeepLabV3Head"),

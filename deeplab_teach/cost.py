@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
+from deeplab_teach.backbones.bert import BERTAttention
 from deeplab_teach.backbones.transformer import SelfAttention
 from deeplab_teach.necks import Pyramid
 from deeplab_teach.predict import evaluating
@@ -63,7 +64,7 @@ def multiply_adds(module: nn.Module, output_shape: Sequence[int], input_shape: S
         return torch.Size(input_shape).numel() * kernel_h * kernel_w * (module.out_channels // module.groups)
     if isinstance(module, nn.Linear):
         return values * module.in_features
-    if isinstance(module, SelfAttention):
+    if isinstance(module, SelfAttention | BERTAttention):
         return module.attention_multiply_adds(output_shape)
     return 0
 

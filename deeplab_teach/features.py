@@ -112,6 +112,32 @@ class SequenceBackbone(nn.Module):
 
     name: str
     feature_specs: dict[str, FeatureSpec]
+    vocab_size: int  # ids run from 0 to vocab_size - 1
+    max_length: int  # tokens of the longest text
+    padding_id: int | None  # the id that fills short texts up, if there is one
+
+    def kept(self, ids: Tensor) -> Tensor | None:
+        """Which tokens count: bool `(N, T)`, or `None` where no text is padded and all of them do."""
+        if self.padding_id is None:
+            return None
+        unseen = ids.is_meta or torch.compiler.is_compiling()  # the values cannot be asked for: take padding for given
+        kept = ids != self.padding_id
+        return kept if unseen or not bool(kept.all()) else None
+
+    def check_ids(self, ids: Tensor) -> None:
+        """Raise a `ValueError` in plain words if `ids` are not texts that this backbone can read."""
+        if ids.dim() != 2 or ids.is_floating_point() or ids.dtype == torch.bool:
+            raise ValueError(f"{self.name} takes integer ids of shape (N, T), got {ids.dtype} {tuple(ids.shape)}.")
+        if not 1 <= ids.shape[1] <= self.max_length:
+            raise ValueError(
+                f"texts must have 1 to {self.max_length} tokens, got {ids.shape[1]}: cut them, or raise max_length."
+            )
+        if ids.is_meta or torch.compiler.is_compiling():
+            return
+        if ids.numel() and (ids.min() < 0 or ids.max() >= self.vocab_size):
+            raise ValueError(f"ids must be in 0..{self.vocab_size - 1}, got {ids.min().item()}..{ids.max().item()}.")
+        if self.padding_id is not None and (ids == self.padding_id).all(dim=1).any():
+            raise ValueError(f"a text consists of padding (id {self.padding_id}) alone: there is nothing to read.")
 
 
 @torch.no_grad()
@@ -138,6 +164,13 @@ def same_features(a: Backbone, b: Backbone) -> dict[str, bool]:
         limit = 1e-3 * due.abs().max()
         same[key] = found.shape == due.shape and bool((found - due).abs().max() <= limit)
     return same
+
+
+def require_sizes(**sizes: int) -> None:
+    """Raise a `ValueError` unless each is 1 or more."""
+    for name, size in sizes.items():
+        if size < 1:
+            raise ValueError(f"{name} must be 1 or more, got {size}.")
 
 
 def require_num_classes(num_classes: int, least: int = 1) -> None:

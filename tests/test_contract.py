@@ -8,7 +8,7 @@ import torch
 from helpers import SIZES, expected_size, on_meta
 from torch import nn
 
-from deeplab_teach.backbones import BACKBONES, FIXED_STRIDES, IMAGE_BACKBONES, mobilenet_v2
+from deeplab_teach.backbones import BACKBONES, FIXED_STRIDES, IMAGE_BACKBONES, SEQUENCE_BACKBONES, mobilenet_v2
 from deeplab_teach.features import Backbone, FeatureSpec, SequenceSpec, deep_key, dense_key, low_level_key
 
 OUTPUT_STRIDES = (8, 16, 32)
@@ -33,6 +33,7 @@ CHANNELS = {
     "alexnet": (64, 192, 256),
     "vit_small": (384,),
     "text_encoder": (256,),
+    "minilm": (384,),
 }
 STRIDES = {8: (2, 4, 8, 8, 8), 16: (2, 4, 8, 16, 16), 32: (2, 4, 8, 16, 32)}
 OTHER_MAPS = {"alexnet": (["c3", "c4", "c5"], (8, 16, 32)), "vit_small": (["c4"], (16,))}
@@ -146,7 +147,7 @@ def test_nothing_is_left_without_memory_after_moving_off_the_meta_device(name):
     assert all(tensor.device.type == "cpu" for tensor in backbone.state_dict().values())
 
 
-@pytest.mark.parametrize("name", [*SMALL, "text_encoder"])
+@pytest.mark.parametrize("name", [*SMALL, *SEQUENCE_BACKBONES])
 def test_building_twice_from_one_seed_gives_the_same_weights(name):
     states = []
     for _ in range(2):

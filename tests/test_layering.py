@@ -12,6 +12,7 @@ PACKAGE = Path(deeplab_teach.__file__).resolve().parent
 ORDER = (
     "data_files",
     "grids",
+    "wordpiece",
     "boxes",
     "regions",
     "features",

@@ -7,7 +7,7 @@ import torch
 from helpers import SIZES, on_meta, random_features
 from torch import nn
 
-from deeplab_teach.backbones import BACKBONES, FIXED_STRIDES, mobilenet_v2
+from deeplab_teach.backbones import BACKBONES, FIXED_STRIDES, SEQUENCE_BACKBONES, mobilenet_v2
 from deeplab_teach.cost import count
 from deeplab_teach.features import Backbone, FeatureSpec
 from deeplab_teach.heads import CLASSIFICATION_HEADS, DENSE_HEADS, HEADS, DeepLabV3PlusHead, FCNHead
@@ -59,7 +59,7 @@ def test_the_width_of_a_pyramid_that_is_put_on():
     assert heads.mask_predictor.conv5_mask.in_channels == 16 and narrow.backbone.out_channels == 32
 
 
-@pytest.mark.parametrize("name", sorted(FIXED_STRIDES.keys() - {"text_encoder"}))
+@pytest.mark.parametrize("name", sorted(FIXED_STRIDES.keys() - SEQUENCE_BACKBONES.keys()))
 @pytest.mark.parametrize("head", ["linear", "classification"])
 def test_the_default_output_stride_of_a_backbone_that_has_only_one(name, head):
     specs = on_meta(build_model, name, head, 3).backbone.feature_specs

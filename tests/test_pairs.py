@@ -4,7 +4,7 @@ import pytest
 import torch
 from helpers import on_meta
 
-from deeplab_teach.backbones import BACKBONES, FIXED_STRIDES, IMAGE_BACKBONES
+from deeplab_teach.backbones import BACKBONES, FIXED_STRIDES, IMAGE_BACKBONES, SEQUENCE_BACKBONES
 from deeplab_teach.cost import count
 from deeplab_teach.heads import CLASSIFICATION_HEADS, DENSE_HEADS, DETECTION_HEADS, HEADS
 from deeplab_teach.losses import fcos_loss
@@ -15,11 +15,15 @@ SIZE = (97, 129)
 # Pairs that do not exist, and the sentence that says why.
 IMPOSSIBLE = {("alexnet", "deeplabv3plus"): r"a feature map of stride 4; this backbone has c3 \(64 channels, stride 8"}
 IMPOSSIBLE |= {
-    ("text_encoder", head): "needs maps with rows and columns, and the backbone gives a row of text tokens"
+    (reader, head): "needs maps with rows and columns, and the backbone gives a row of text tokens"
+    for reader in SEQUENCE_BACKBONES
     for head in HEADS
     if head != "classification"
 }
-IMPOSSIBLE["text_encoder", "fcos"] = "text_encoder gives a row of text tokens: there is no pyramid to build"
+IMPOSSIBLE |= {
+    (reader, "fcos"): f"{reader} gives a row of text tokens: there is no pyramid to build"
+    for reader in SEQUENCE_BACKBONES
+}
 
 
 @pytest.mark.parametrize("head", HEADS)
@@ -31,7 +35,7 @@ def test_every_pair_has_its_shapes_or_its_sentence(backbone, head):
         assert "\n" not in str(error.value)
         return
     model = on_meta(build_model, backbone, head, 7)
-    if backbone == "text_encoder":
+    if backbone in SEQUENCE_BACKBONES:
         assert model(torch.ones(2, 5, dtype=torch.int64, device="meta")).shape == (2, 7)
         return
     answer = model(torch.empty(2, 3, *SIZE, device="meta"))
@@ -54,7 +58,7 @@ def test_every_backbone_inside_torchvisions_rcnn(backbone, build):
     def model():
         return build(BACKBONES[backbone](), 7)
 
-    if backbone == "text_encoder":
+    if backbone in SEQUENCE_BACKBONES:
         with pytest.raises(ValueError, match="there is no pyramid to build"):
             on_meta(model)
         return
@@ -128,10 +132,10 @@ def test_a_neck_is_a_backbone_in_code_and_a_part_of_its_own_in_cost():
 def test_the_lists_written_by_hand():
     assert CLASSIFICATION_HEADS == ("classification", "fully_connected") and DETECTION_HEADS == ("fcos",)
     assert DENSE_HEADS == ("linear", "fcn", "deeplabv3", "deeplabv3plus")
-    assert FIXED_STRIDES.keys() == {"alexnet", "vit_small", "text_encoder"} | {
+    assert FIXED_STRIDES.keys() == {"alexnet", "vit_small", "text_encoder", "minilm"} | {
         *("vgg11", "vgg11_bn", "vgg13", "vgg16", "vgg16_bn", "vgg19")
     }
-    assert len(IMAGE_BACKBONES) == 20 and "text_encoder" not in IMAGE_BACKBONES
+    assert len(IMAGE_BACKBONES) == 20 and not IMAGE_BACKBONES.keys() & SEQUENCE_BACKBONES.keys()
 
 
 def test_any_head_fits_a_pyramid():

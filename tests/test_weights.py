@@ -131,6 +131,9 @@ def test_every_entry_is_complete():
             assert entry.file == "model.safetensors", name
             continue
         assert len(entry.sha256) >= 8 and int(entry.sha256, 16) >= 0, name
+        if entry.file.endswith(".safetensors"):
+            assert len(entry.sha256) == 64 and entry.url and entry.package, name
+            continue
         assert entry.sha256[:8] == entry.file.removesuffix(".pth").rsplit("-", 1)[1], name
         assert entry.url or entry.package, name
         assert (entry.package is None) == (entry.member is None), name

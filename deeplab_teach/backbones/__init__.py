@@ -2,6 +2,7 @@
 
 from deeplab_teach.backbones.adapted import AdaptedBackbone
 from deeplab_teach.backbones.alex_net import AlexNet, alexnet
+from deeplab_teach.backbones.bert import BERT, minilm
 from deeplab_teach.backbones.efficientnet_lite import EfficientNetLite, efficientnet_lite0
 from deeplab_teach.backbones.mobilenetv2 import MobileNetV2, mobilenet_v2
 from deeplab_teach.backbones.resnet import ResNet, resnet18, resnet34, resnet50, resnet101, resnet152
@@ -34,14 +35,15 @@ IMAGE_BACKBONES = {
     "alexnet": alexnet,
     "vit_small": vit_small,
 }
-SEQUENCE_BACKBONES = {"text_encoder": text_encoder}
+SEQUENCE_BACKBONES = {"text_encoder": text_encoder, "minilm": minilm}
 BACKBONES = {**IMAGE_BACKBONES, **SEQUENCE_BACKBONES}
 VGGS = ("vgg11", "vgg11_bn", "vgg13", "vgg16", "vgg16_bn", "vgg19")
 # The one output stride of each backbone that cannot dilate; every other backbone takes 8, 16 and 32.
-FIXED_STRIDES = {**dict.fromkeys(VGGS, 32), "alexnet": 32, "vit_small": 16, "text_encoder": 1}
+FIXED_STRIDES = {**dict.fromkeys(VGGS, 32), "alexnet": 32, "vit_small": 16, **dict.fromkeys(SEQUENCE_BACKBONES, 1)}
 
 __all__ = [
     "BACKBONES",
+    "BERT",
     "FIXED_STRIDES",
     "IMAGE_BACKBONES",
     "SEQUENCE_BACKBONES",

