@@ -12,6 +12,7 @@ from deeplab_teach.explore.budget import choice_viewer, choose
 from deeplab_teach.explore.costs import cost_of_kinds, view_kinds
 from deeplab_teach.explore.heat import places, places_viewer
 from deeplab_teach.explore.outlines import borders, borders_viewer
+from deeplab_teach.explore.own_words import definition, view_definition
 from deeplab_teach.explore.photos import name_photo, names_viewer, stages, stages_viewer, uploaded
 from deeplab_teach.explore.regions import cut_out, cut_out_viewer, proposals, proposals_viewer
 from deeplab_teach.explore.shell import play
@@ -28,6 +29,8 @@ __all__ = [
     "conv_sizes",
     "cost_of_kinds",
     "cut_out",
+    "definition",
+    "view_definition",
     "cut_out_viewer",
     "proposals",
     "proposals_viewer",

@@ -13,6 +13,7 @@
 | `many_heads` | several heads on one backbone, and what each reads |
 | `two_stages` | Mask R-CNN's figure, from its real tensors |
 | `pyramid` | an FPN between backbone and head, from its real maps |
+| `words` | tokens in a row, names as points, networks cut into the parts that their authors name |
 | `network` | the X-ray of a model: its feature maps to scale, backbone, neck and head in their colours |
 """
 
@@ -43,6 +44,7 @@ from deeplab_teach.plots.style import (
     to_image,
 )
 from deeplab_teach.plots.two_stages import draw_two_stages
+from deeplab_teach.plots.words import draw_cloud, draw_definition, draw_parts, draw_tokens
 
 __all__ = [
     "COLORS",
@@ -53,8 +55,10 @@ __all__ = [
     "overlay_mask",
     "draw_bars",
     "draw_boxes",
+    "draw_cloud",
     "draw_conv",
     "draw_costs",
+    "draw_definition",
     "draw_distances",
     "draw_errors",
     "draw_features",
@@ -68,6 +72,7 @@ __all__ = [
     "draw_many_heads",
     "draw_masks",
     "draw_network",
+    "draw_parts",
     "draw_patches",
     "draw_places",
     "draw_points",
@@ -75,6 +80,7 @@ __all__ = [
     "draw_region",
     "draw_sampling",
     "draw_spread",
+    "draw_tokens",
     "draw_two_stages",
     "encode",
     "hide_axes",
