@@ -27,6 +27,7 @@ _FILES = {
         *("mobilenet_v2", "efficientnet_lite0", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152"),
         *("resnet50_beta", "resnet101_beta", "xception41", "xception65", "xception71", "vgg11", "vgg11_bn", "vgg13"),
         *("vgg16", "vgg16_bn", "vgg19", "alexnet", "vit_small", "text_encoder", "minilm"),
+        "with_input_channels",
     ),
     "heads": (
         *("HEADS", "ClassificationHead", "FullyConnectedHead", "LinearHead", "FCNHead", "DeepLabV3Head"),

@@ -16,6 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from deeplab_teach.backbones.bert import BERTAttention
 from deeplab_teach.backbones.transformer import SelfAttention
+from deeplab_teach.features import Backbone
 from deeplab_teach.necks import Pyramid
 from deeplab_teach.predict import evaluating
 
@@ -88,7 +89,8 @@ def run_on_meta(model: nn.Module, image_size: tuple[int, int], hook: Callable, i
             for key, value in own(part, recurse=False):
                 on_meta[key] = copies.setdefault(id(value), torch.empty_like(value, device="meta"))
     dtype = next((p.dtype for p in model.parameters()), None)  # a model in half precision takes such images
-    image = torch.empty(1, 3, *image_size, device="meta", dtype=dtype) if inputs is None else inputs.to("meta")
+    channels = ([m.in_channels for m in model.modules() if isinstance(m, Backbone)] or [3])[-1]  # under a pyramid
+    image = torch.empty(1, channels, *image_size, device="meta", dtype=dtype) if inputs is None else inputs.to("meta")
     try:
         with evaluating(model), torch.no_grad():
             functional_call(model, on_meta, image, tie_weights=False)  # done above: PyTorch's way loses shared modules

@@ -45,6 +45,7 @@ class Backbone(nn.Module):
 
     name: str
     feature_specs: dict[str, FeatureSpec]
+    in_channels = 3  # of the images; `backbones.with_input_channels` makes another number of it
     min_side = 1  # pixels: a smaller image has no row left in the last map
     # How the published weights expect an image that was in 0..1: ImageNet's mean and standard deviation per channel.
     mean = (0.485, 0.456, 0.406)
@@ -60,8 +61,11 @@ class Backbone(nn.Module):
         """
         if not images.is_floating_point():
             raise ValueError(f"images must be floats in 0..1, got {images.dtype}: divide 0..255 images by 255 first.")
-        if images.dim() < 3 or images.shape[-3] != 3:
-            raise ValueError(f"images must be RGB, of shape (..., 3, H, W), got {tuple(images.shape)}.")
+        if images.dim() < 3 or images.shape[-3] != self.in_channels:
+            kind = "RGB, " if self.in_channels == 3 else ""
+            raise ValueError(
+                f"images must be {kind}of shape (..., {self.in_channels}, H, W), got {tuple(images.shape)}."
+            )
         if images.numel() and not (images.is_meta or torch.compiler.is_compiling()):
             low, high = (value.item() for value in images.detach().aminmax())
             if not (low >= -SLACK and high <= 1 + SLACK):  # written so that it catches NaN, too
@@ -69,8 +73,8 @@ class Backbone(nn.Module):
                     f"images must lie in 0..1, got {low:.3g}..{high:.3g}: divide 0..255 images by 255, and do not "
                     "normalise them before: that is done here."
                 )
-        mean = images.new_tensor(self.mean).view(3, 1, 1)
-        std = images.new_tensor(self.std).view(3, 1, 1)
+        mean = images.new_tensor(self.mean).view(-1, 1, 1)
+        std = images.new_tensor(self.std).view(-1, 1, 1)
         return (images - mean) / std
 
     def grids(self, size: tuple[int, int]) -> dict[str, Grid]:
@@ -83,9 +87,13 @@ class Backbone(nn.Module):
 
     def check_image(self, x: Tensor) -> None:
         """Raise a `ValueError` in plain words unless `x` is a float batch of colour images, large enough."""
-        if x.dim() != 4 or x.shape[1] != 3:
-            hint = " Add the batch dimension with image[None]." if x.dim() == 3 and x.shape[0] == 3 else ""
-            raise ValueError(f"a backbone takes images of shape (N, 3, H, W), got {tuple(x.shape)}.{hint}")
+        if x.dim() != 4 or x.shape[1] != self.in_channels:
+            lacks_batch = x.dim() == 3 and x.shape[0] == self.in_channels
+            hint = " Add the batch dimension with image[None]." if lacks_batch else ""
+            if x.dim() == 4 and not hint and self.in_channels == 3 and x.shape[1] in (1, 4):
+                hint = " For other channels than red, green and blue see deeplab_teach.backbones.with_input_channels."
+            shape = f"(N, {self.in_channels}, H, W)"
+            raise ValueError(f"a backbone takes images of shape {shape}, got {tuple(x.shape)}.{hint}")
         if not x.is_floating_point():
             raise ValueError(f"a backbone takes float images, got {x.dtype}: use backbone.normalize(image / 255).")
         if min(x.shape[-2:]) < self.min_side:

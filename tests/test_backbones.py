@@ -6,6 +6,7 @@ from helpers import on_meta, random_features
 from torch import nn
 
 from deeplab_teach.backbones import (
+    BACKBONES,
     AdaptedBackbone,
     alexnet,
     mobilenet_v2,
@@ -15,9 +16,11 @@ from deeplab_teach.backbones import (
     resnet101_beta,
     text_encoder,
     vit_small,
+    with_input_channels,
 )
 from deeplab_teach.backbones.transformer import SelfAttention
 from deeplab_teach.backbones.vit import ViT
+from deeplab_teach.cost import count
 from deeplab_teach.features import Backbone, FeatureSpec, SequenceSpec
 from deeplab_teach.heads import ClassificationHead, DeepLabV3PlusHead
 from deeplab_teach.layers import conv_output_size, receptive_field
@@ -426,3 +429,56 @@ def test_a_head_on_torchvisions_and_timms():
     head = DeepLabV3PlusHead(backbone.feature_specs, 5, channels=8).eval()
     with torch.no_grad():
         assert head(backbone.eval()(x)).shape == (1, 5, 25, 17)
+
+
+# --- other channels than red, green and blue
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2", "efficientnet_lite0", "vgg11_bn", "vit_small"])
+def test_new_channels_change_nothing_at_first(name):
+    torch.manual_seed(0)
+    backbone = BACKBONES[name]().eval()
+    wider = with_input_channels(backbone, 5)
+    picture = torch.rand(1, 5, 65, 97)
+    found, due = wider(wider.normalize(picture)), backbone(backbone.normalize(picture[:, :3]))
+    assert all(torch.allclose(found[key], due[key], atol=1e-5) for key in due)
+    assert wider.feature_specs == backbone.feature_specs and wider.in_channels == 5 and backbone.in_channels == 3
+
+
+@torch.no_grad()
+def test_grey_is_what_three_equal_channels_were():
+    torch.manual_seed(0)
+    backbone = BACKBONES["efficientnet_lite0"]().eval()  # one mean for all colours: exactly the same
+    grey = with_input_channels(backbone, 1)
+    picture = torch.rand(2, 1, 64, 96)
+    found, due = grey(grey.normalize(picture)), backbone(backbone.normalize(picture.expand(-1, 3, -1, -1)))
+    assert all(torch.allclose(found[key], due[key], atol=1e-4 * due[key].abs().max()) for key in due)
+    assert not torch.equal(found["c5"], 0 * found["c5"])
+
+
+def test_the_new_channel_learns_and_the_costs_know_it():
+    backbone = with_input_channels(resnet18(), 4, mean=(0.4, 0.4, 0.4, 0.2), std=(0.2, 0.2, 0.2, 0.1))
+    assert backbone.mean == (0.4, 0.4, 0.4, 0.2) and backbone.std[3] == 0.1
+    backbone(backbone.normalize(torch.rand(2, 4, 64, 64)))["c5"].sum().backward()
+    assert backbone.conv1.weight.grad[:, 3].abs().sum() > 0
+    work = 64 * 32 * 32 * 49
+    assert count(backbone, (64, 64)).multiply_adds == count(resnet18(), (64, 64)).multiply_adds + work
+    assert count(with_pyramid(backbone), (64, 64)).roles["backbone"][1] == count(backbone, (64, 64)).multiply_adds
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: with_input_channels(resnet18(), 2), "channels must be 1"),
+        (lambda: with_input_channels(resnet18(), 3), "channels must be 1"),
+        (lambda: with_input_channels(resnet18(), 4, mean=(0.5,)), "mean must have a number for each of the 4 channels"),
+        (lambda: with_input_channels(with_input_channels(resnet18(), 1), 4), "begins with a convolution of three"),
+        (lambda: with_input_channels(resnet18(), 4)(torch.rand(1, 3, 64, 64)), r"\(N, 4, H, W\)"),
+        (lambda: with_input_channels(resnet18(), 1).normalize(torch.rand(3, 8, 8)), r"of shape \(..., 1, H, W\)"),
+        (lambda: resnet18()(torch.rand(1, 4, 64, 64)), "with_input_channels"),
+    ],
+)
+def test_channels_that_do_not_fit(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

@@ -21,6 +21,7 @@ from deeplab_teach.explore import (
     conv_sizes,
     cost_of_kinds,
     cut_out,
+    definition,
     name_photo,
     neighbours,
     neighbours_viewer,
@@ -33,6 +34,7 @@ from deeplab_teach.explore import (
     stages,
     swap_parts,
     thresholds,
+    view_definition,
     view_swap,
 )
 from deeplab_teach.explore.costs import kinds
@@ -633,12 +635,32 @@ def test_the_nearest_neighbour_of_a_place_is_the_same_place_of_the_same_picture(
     assert len(drawn["images"]) == 5 and not any(name == "1.00" for name in drawn["names"][2:])
 
 
+# ------------------------------------------------------------------------------------------------- a definition
+
+
+def test_every_definition_gets_a_picture_and_a_sentence():
+    box = definition()
+    assert "U-Net" in box.caption.value and "BERT" in box.caption.value
+    box.controls["reads_image"].value = False
+    for key in ("reads_input", "exchanged"):
+        before = box.picture.value
+        box.controls[key].value = True
+        assert box.picture.value != before
+    assert "The same four parts" in box.caption.value
+    box.controls["learnt_elsewhere"].value = True
+    assert "from scratch" in box.caption.value and "U-Net" not in box.caption.value
+    nothing = view_definition()[1]
+    assert nothing.count(";") == 5, "whoever asks nothing calls all ten a backbone, six of them wrongly"
+    assert "BERT" in view_definition(called=True)[1]
+
+
 # ------------------------------------------------------------------------------------------------- old ipywidgets
 
 
 def test_nothing_that_ipywidgets_7_lacks(scenes, runs):
     """Colab has ipywidgets 7.7: only these widgets, and of their traits only these, which it knows too."""
     known = {
+        widgets.Checkbox: {"description", "style", "layout", "value"},
         widgets.Dropdown: {"description", "style", "layout", "options", "value"},
         widgets.SelectionSlider: {"description", "style", "layout", "options", "value", "continuous_update"},
         widgets.IntSlider: {"description", "style", "layout", "value", "min", "max", "step", "continuous_update"},
@@ -647,7 +669,7 @@ def test_nothing_that_ipywidgets_7_lacks(scenes, runs):
     boxes = (swap_parts(), borders({"model": 1}, scenes, scenes.classes), conv_sizes(), name_photo({}, []))
     tiny = build_model("mobilenet_v2", "classification", 7)
     boxes += (cost_of_kinds(), places({"tiny": tiny}, range(7), ("chelsea",)), rates_in_a_row(), rate_on_a_map())
-    boxes += (choose(CANDIDATES),)
+    boxes += (choose(CANDIDATES), definition())
     detector = build_model("resnet18", "fcos", len(scenes.classes), out_channels=64, depth=1)
     boxes += (answering(scenes[0][0], places_of(detector), PYRAMID), thresholds(detector, scenes, scenes.classes))
     boxes += (cut_out(scenes[0][0], *maps_of_regions()), proposals(scenes[0][0], torch.rand(9, 4), torch.rand(2, 4)))

@@ -9,6 +9,8 @@ from deeplab_teach.backbones import mobilenet_v2, resnet101_beta, xception65
 from deeplab_teach.cost import count, multiply_adds
 from deeplab_teach.models import build_model
 from deeplab_teach.papers import (
+    CASES,
+    NETWORKS,
     SCALES,
     TABLES,
     Result,
@@ -16,12 +18,14 @@ from deeplab_teach.papers import (
     predict_multi_scale,
     report,
     reproduce,
+    role_of,
     scaled_size,
     tensorflow_count,
     tensorflow_multiply_adds,
 )
 from deeplab_teach.papers.counting import PER_PARAMETER
 from deeplab_teach.papers.tables import OriginalBottleneck, deeplab
+from deeplab_teach.papers.words import ROLES, Case
 from deeplab_teach.predict import evaluating, predict_mask
 
 
@@ -244,3 +248,42 @@ def test_the_average_is_of_probabilities():
 def test_scales_that_cannot_be(scales):
     with pytest.raises(ValueError, match="one or more positive numbers"):
         predict_multi_scale(Remembering(), torch.rand(1, 3, 33, 33), scales=scales)
+
+
+# --- the papers' words
+
+
+def test_every_network_is_quoted_and_cut():
+    assert [network.year for network in NETWORKS] == sorted(network.year for network in NETWORKS)
+    for network in NETWORKS:
+        roles = [role for _, role in network.parts]
+        assert set(roles) <= set(ROLES) and roles.count("backbone") <= 1 and roles[-1] == "head", network.name
+        assert 5 < len(network.quotation.split()) <= 35, network.name
+        assert "arXiv" in network.source and ("section" in network.source or network.source[-1] not in "."), (
+            network.name
+        )
+        if network.says_it.startswith("yes"):  # then the quotation has the word
+            assert "backbone" in network.quotation.lower(), network.name
+    assert sum(dict(map(reversed, network.parts)).get("backbone") is None for network in NETWORKS) == 1  # U-Net
+
+
+def test_the_ten_parts_play_their_roles():
+    roles = [role_of(case) for case in CASES]
+    assert roles == ["backbone", "head", "neck", "none", "backbone", "backbone", "neck", "head", "backbone", "none"]
+    assert len({case.part for case in CASES}) == 10 and all(case.because.endswith(".") for case in CASES)
+
+
+@pytest.mark.parametrize(
+    ("flags", "role"),
+    [
+        (("reads_input", "gives_features", "exchanged"), "backbone"),  # no image, one head, no other task
+        (("reads_input", "gives_features", "learnt_elsewhere", "exchanged"), "backbone"),
+        (("reads_input", "gives_features", "learnt_elsewhere"), "none"),
+        (("reads_input", "learnt_elsewhere", "exchanged"), "none"),
+        (("gives_features", "learnt_elsewhere", "exchanged"), "neck"),
+        (("gives_features", "gives_answer"), "head"),
+        ((), "none"),
+    ],
+)
+def test_the_role_asks_for_nothing_else(flags, role):
+    assert role_of(Case("a part", "backbone", **dict.fromkeys(flags, True))) == role

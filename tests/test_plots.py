@@ -13,7 +13,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex, to_rgb
-from matplotlib.patches import Rectangle
+from matplotlib.patches import FancyBboxPatch, Rectangle
 from matplotlib.text import Text
 from PIL import Image
 
@@ -22,6 +22,7 @@ from deeplab_teach.cost import Block, blocks, count
 from deeplab_teach.datasets import LESSON_CLASSES, EmojiScenes
 from deeplab_teach.metrics import trimap_band
 from deeplab_teach.models import build_model
+from deeplab_teach.papers import CASES, NETWORKS, role_of
 from deeplab_teach.plots.convolutions import draw_conv, draw_kernel
 from deeplab_teach.plots.heat import UPSAMPLINGS
 from deeplab_teach.plots.network import draw_network
@@ -675,6 +676,58 @@ def test_a_kernel_on_a_map(size, rate, row, column):
     counts = torch.tensor(fig.axes[1].images[0].get_array().tolist())
     read = torch.nn.functional.conv2d(torch.ones(1, 1, size, size), torch.ones(1, 1, 3, 3), padding=rate, dilation=rate)
     assert torch.equal(counts.float(), read[0, 0])
+    readable(fig)
+
+
+# ------------------------------------------------------------------------------------------------- words
+
+
+def texts_of(fig):
+    return [text.get_text().replace("\n", " ") for text in fig.findobj(Text)]
+
+
+def test_tokens_in_rows():
+    patch = torch.rand(3, 16, 16)
+    fig = plots.draw_tokens({"a photograph": [patch, patch], "a text": ["[CLS]", "cat", None]}, "Tokens")
+    (ax,) = fig.axes
+    assert len(ax.images) == 2 and len(ax.patches) == 5
+    assert {"a photograph", "a text", "[CLS]", "cat", "[PAD]"} <= set(texts_of(fig))
+    assert [to_hex(square.get_edgecolor()) for square in ax.patches] == 4 * [plots.COLORS["backbone"].lower()] + [
+        plots.COLORS["input"].lower()
+    ]
+    readable(fig)
+
+
+def test_a_cloud_names_some_of_its_points():
+    points, first = torch.rand(30, 2), torch.arange(30) < 10
+    groups = {"animals": first, "others": ~first}
+    fig = plots.draw_cloud(points, groups, {3: "cat"}, "Names", xlabel="x", ylabel="y")
+    drawn = [line.get_xdata() for line in fig.axes[0].lines]
+    assert [len(x) for x in drawn] == [10, 20, 1] and drawn[2][0] == points[3, 0].item()
+    assert "cat" in texts_of(fig)
+    readable(fig)
+
+
+def test_every_part_of_every_network_stands_in_its_colour():
+    fig = plots.draw_parts(NETWORKS, "Networks")
+    boxes = [patch for patch in fig.axes[0].patches if isinstance(patch, FancyBboxPatch)]
+    roles = [role for network in NETWORKS for _, role in network.parts]
+    assert [to_hex(box.get_facecolor()) for box in boxes] == [
+        plots.COLORS.get(role, "#BDBDBD").lower() for role in roles
+    ]
+    words = {" ".join(words.split()) for network in NETWORKS for words, _ in network.parts}
+    assert words <= set(texts_of(fig))
+    readable(fig)
+
+
+def test_a_definition_is_tried_on_all_parts():
+    fig = plots.draw_definition(CASES, ["reads_input", "gives_features"], "A definition")
+    texts = texts_of(fig)
+    said = sum(case.reads_input and case.gives_features for case in CASES)
+    course = [role_of(case) for case in CASES]
+    assert texts.count("backbone") == said + course.count("backbone")
+    assert texts.count("no") == 20 - said - course.count("backbone") and "neck" not in texts
+    assert len(fig.axes[0].patches) == 2
     readable(fig)
 
 

@@ -3,6 +3,7 @@
 from deeplab_teach.backbones.adapted import AdaptedBackbone
 from deeplab_teach.backbones.alex_net import AlexNet, alexnet
 from deeplab_teach.backbones.bert import BERT, minilm
+from deeplab_teach.backbones.channels import with_input_channels
 from deeplab_teach.backbones.efficientnet_lite import EfficientNetLite, efficientnet_lite0
 from deeplab_teach.backbones.mobilenetv2 import MobileNetV2, mobilenet_v2
 from deeplab_teach.backbones.resnet import ResNet, resnet18, resnet34, resnet50, resnet101, resnet152
@@ -58,5 +59,6 @@ __all__ = [
     "TextEncoder",
     "ViT",
     "Xception",
+    "with_input_channels",
     *BACKBONES,
 ]

@@ -34,7 +34,7 @@ NETWORKS = (
         "U-Net",
         2015,
         "image",
-        (("contracting path", "none"), ("expansive path", "none"), ("1x1 convolution", "head")),
+        (("contracting path", "none"), ("expansive path", "neck"), ("1x1 convolution", "head")),
         "It consists of a contracting path (left side) and an expansive path (right side).",
         "Ronneberger, Fischer, Brox, arXiv 1505.04597, section 2",
         "never, in the whole paper",
@@ -43,11 +43,11 @@ NETWORKS = (
         "YOLO",
         2016,
         "image",
-        (("initial convolutional layers", "backbone"), ("fully connected layers", "head")),
+        (("first 20 convolutional layers", "backbone"), ("4 more, fully connected layers", "head")),
         "The initial convolutional layers of the network extract features from the image while the fully connected "
         "layers predict the output probabilities and coordinates.",
         "Redmon et al., arXiv 1506.02640, section 2.1",
-        "never, in the whole paper; in YOLOv3 once, above a table",
+        "never, in the whole paper; in YOLOv3 in two tables",
     ),
     Network(
         "FPN",
@@ -107,13 +107,13 @@ NETWORKS = (
         "SegFormer consists of two main modules: (1) a hierarchical Transformer encoder to generate high-resolution "
         "coarse features and low-resolution fine features; and (2) a lightweight All-MLP decoder",
         "Xie et al., arXiv 2105.15203, section 3",
-        "of other networks' parts only; the authors' code calls it `backbone`",
+        "of what else could stand there; of its own encoder in the code",
     ),
     Network(
         "Swin",
         2021,
         "image",
-        (("general-purpose backbone", "backbone"), ("Cascade Mask R-CNN, ATSS and others", "head")),
+        (("general-purpose backbone", "backbone"), ("FPN", "neck"), ("heads of Cascade Mask R-CNN and others", "head")),
         "This paper presents a new vision Transformer, called Swin Transformer, that capably serves as a "
         "general-purpose backbone for computer vision.",
         "Liu et al., arXiv 2103.14030, abstract",
@@ -123,10 +123,10 @@ NETWORKS = (
         "ConvNeXt",
         2022,
         "image",
-        (("ConvNeXt backbones", "backbone"), ("Mask R-CNN, Cascade Mask R-CNN", "head")),
+        (("ConvNeXt backbones", "backbone"), ("FPN", "neck"), ("heads of Mask R-CNN and others", "head")),
         "... on the COCO dataset with ConvNeXt backbones.",
         "Liu et al., arXiv 2201.03545, section 4",
-        "yes: the whole of what is published is one",
+        "yes, where it stands under detectors",
     ),
     Network(
         "Mask2Former",
@@ -154,7 +154,7 @@ NETWORKS = (
         (("our backbone", "backbone"), ("linear layer, DPT, Mask2Former head", "head")),
         "In a final experiment, we freeze our backbone, and plug it into a ViT-Adapter ... with a Mask2former head",
         "Oquab et al., arXiv 2304.07193, section 7.4",
-        "yes: it is published without a head",
+        "yes, where it stands frozen under several heads",
     ),
 )
 
@@ -190,12 +190,12 @@ class Case:
 def role_of(part: Case) -> str:
     """The role that a part plays, whatever its authors call it: one of `ROLES`.
 
-    A backbone reads the input, gives features, was learnt on another task first, and can be exchanged. A neck reads
-    features and gives features. A head reads features and gives the answer. What is none of the three is "none".
+    A backbone reads the input, gives features, and is exchanged for others while the rest stays as it is; usually it
+    has learnt another task first. A neck reads features and gives features. A head reads features and gives the answer.
+    What is none of the three is "none".
     """
     if part.reads_input:
-        is_backbone = part.gives_features and part.learnt_elsewhere and part.exchanged
-        return "backbone" if is_backbone else "none"
+        return "backbone" if part.gives_features and part.exchanged else "none"
     if part.gives_answer:
         return "head"
     return "neck" if part.gives_features else "none"
@@ -250,15 +250,15 @@ CASES = (
         because="The shape is U-Net's, but the left side comes with ImageNet's weights and is one of many that fit.",
     ),
     Case(
-        "first 20 convolutional layers of YOLO (2016)",
-        "initial convolutional layers",
+        "ResNet-50 in a Mask R-CNN that is trained from scratch (2019)",
+        "backbone",
         reads_input=True,
         reads_image=True,
         gives_features=True,
-        learnt_elsewhere=True,
         exchanged=True,
-        because="The paper does not have the word, but it trains these layers on ImageNet first, and once it takes "
-        "VGG-16 instead.",
+        several_heads=True,
+        because="It has learnt no other task, and it is read, exchanged and called as ever: with long training it does "
+        "as well as from ImageNet's weights (He, Girshick, Dollár 2019).",
     ),
     Case(
         "pixel decoder of Mask2Former",

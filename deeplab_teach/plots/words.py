@@ -17,8 +17,8 @@ QUESTIONS = {
     "reads_image": "the input is\nan image",
     "gives_features": "gives\nfeatures",
     "learnt_elsewhere": "other task\nfirst",
-    "exchanged": "can be\nexchanged",
-    "several_heads": "several\nkinds of head",
+    "exchanged": "was\nexchanged",
+    "several_heads": "several\nheads",
     "called": "authors say\nbackbone",
 }
 
@@ -41,7 +41,7 @@ def draw_tokens(rows: dict[str, Sequence[Tensor | str | None]], title: str) -> F
             fill = "#E4E4E4" if token is None else "none" if isinstance(token, Tensor) else "#E6F0F7"
             ax.add_patch(Rectangle((i, y), 0.92, 0.92, facecolor=fill, edgecolor=color, linewidth=1.5, zorder=3))
             if not isinstance(token, Tensor):
-                word = "nobody\nreads" if token is None else token
+                word = "[PAD]" if token is None else token
                 size = 7 if len(word) < 8 or token is None else 5.6
                 ax.text(i + 0.46, y + 0.46, word, ha="center", va="center", fontsize=size, zorder=4)
     ax.set(xlim=(-2.6, longest + 0.1), ylim=(-1.45 * (len(rows) - 1) - 0.2, 1.25), aspect="equal")
@@ -129,12 +129,11 @@ def draw_definition(cases: Sequence[Case], asked: Sequence[str], title: str) -> 
         ax.text(-0.65, -row, case.part, ha="right", va="center", fontsize=8)
         for column, key in enumerate(columns):
             ax.plot(column, -row, "o" if fits(case, [key]) else "_", color="#333333", markersize=5)
-        found, ours = "backbone" if fits(case, asked) else "no", role_of(case)
-        color = {"backbone": COLORS["backbone"], "no": "#777777"}[found]
-        ax.text(len(columns) + 0.1, -row, found, ha="center", va="center", fontsize=8, color=color, weight="bold")
-        ax.text(
-            len(columns) + 1.4, -row, ours, ha="center", va="center", fontsize=8, color=ink(COLORS.get(ours, "#777777"))
-        )
+        said = (fits(case, asked), role_of(case) == "backbone")
+        for x, yes, weight in zip((0.1, 1.4), said, ("bold", "normal"), strict=True):
+            color = COLORS["backbone"] if yes else "#777777"
+            words = {"color": color, "weight": weight, "ha": "center", "va": "center", "fontsize": 8}
+            ax.text(len(columns) + x, -row, "backbone" if yes else "no", **words)
     ax.set(xlim=(-5.6, len(columns) + 2.1), ylim=(-len(cases) + 0.4, 2.2))
     ax.axis("off")
     set_title(fig, title)
