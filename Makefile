@@ -9,6 +9,8 @@ TORCH_INDEX ?=
 NAMES ?=
 # Processes that `make test` runs in; 0 for one after the other.
 WORKERS ?= 2
+# Threads of each worker: the cores shared out, so that two workers on two cores do not stand in each other's way.
+THREADS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); t=$$((n / $(WORKERS))); echo $$((t > 0 ? t : 1)))
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -88,10 +90,9 @@ lab: $(READY)
 	  $(LAB_ARGS) my_notebooks/$(notdir $(firstword $(wildcard notebooks/00_*.ipynb)))
 
 # One call for the unit tests and every lesson; `--nbval` runs each cell and compares what it prints. Files are shared
-# out among WORKERS, the lessons first, which take longest; threads that wait do not spin, or two workers on two cores
-# would stand in each other's way.
+# out among WORKERS, the lessons first, which take longest; threads that wait do not spin.
 test: $(READY)
-	@OMP_WAIT_POLICY=passive $(PY) -m pytest $(wildcard notebooks) tests -n $(WORKERS) --dist loadfile \
+	@OMP_NUM_THREADS=$(THREADS) OMP_WAIT_POLICY=passive $(PY) -m pytest $(wildcard notebooks) tests -n $(WORKERS) --dist loadfile \
 	  --no-loadscope-reorder --nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg \
 	  --nbval-cell-timeout=1800 --durations=15 $(PYTEST_ARGS)
 
