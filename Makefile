@@ -10,7 +10,7 @@ NAMES ?=
 # Processes that `make test` runs in; 0 for one after the other.
 WORKERS ?= 2
 # Threads of each worker: the cores shared out, so that two workers on two cores do not stand in each other's way.
-THREADS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); t=$$((n / $(WORKERS))); echo $$((t > 0 ? t : 1)))
+THREADS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); t=$$((n / ($(WORKERS) > 0 ? $(WORKERS) : 1))); echo $$((t > 0 ? t : 1)))
 
 VENV := .venv
 PY := $(VENV)/bin/python
