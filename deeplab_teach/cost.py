@@ -89,7 +89,7 @@ def run_on_meta(model: nn.Module, image_size: tuple[int, int], hook: Callable, i
             for key, value in own(part, recurse=False):
                 on_meta[key] = copies.setdefault(id(value), torch.empty_like(value, device="meta"))
     dtype = next((p.dtype for p in model.parameters()), None)  # a model in half precision takes such images
-    channels = ([m.in_channels for m in model.modules() if isinstance(m, Backbone)] or [3])[-1]  # under a pyramid
+    channels = next((module.in_channels for module in model.modules() if isinstance(module, Backbone)), 3)
     image = torch.empty(1, channels, *image_size, device="meta", dtype=dtype) if inputs is None else inputs.to("meta")
     try:
         with evaluating(model), torch.no_grad():

@@ -17,7 +17,7 @@ OK, NOTE, BAD = "ok", "note", "BAD"
 Finding = tuple[str, str, str | None]  # mark, text, and what to do about it
 # Imported to see that they work, in this order; the others are only looked up.
 IMPORTED = ("torch", "torchvision")
-SHOWN = ("torch", "torchvision", "numpy", "matplotlib", "ipywidgets", "safetensors", "jupyterlab")
+SHOWN = ("torch", "torchvision", "numpy", "matplotlib", "ipywidgets", "safetensors", "jupyterlab", "tokenizers")
 
 
 def report() -> tuple[str, int]:
@@ -72,7 +72,8 @@ def package(requirement: Requirement, *, optional: bool) -> Finding:
         version = metadata.version(name)
     except metadata.PackageNotFoundError:
         if optional:
-            return NOTE, f"{name} is not installed (needed to open the lessons on this computer)", remedy
+            what_for = "to cut text into pieces, in lesson 12" if name == "tokenizers" else "to open the lessons"
+            return NOTE, f"{name} is not installed (needed {what_for} on this computer)", remedy
         return BAD, f"{name} is not installed", remedy
     fits = requirement.specifier.contains(version, prereleases=True)
     return (OK if fits else BAD), f"{name} {version} ({bound} is needed)", None if fits else remedy

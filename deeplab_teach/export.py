@@ -73,7 +73,7 @@ def export_onnx(
         try:
             program = torch.onnx.export(
                 _reference(model),
-                (torch.zeros(2, 3, *size),),  # two images: what is 1 while it is followed stays 1
+                (torch.zeros(2, _channels(model), *size),),  # two images: what is 1 while it is followed stays 1
                 input_names=["images"],
                 output_names=["scores"],
                 dynamic_shapes=({0: "batch", 2: "height", 3: "width"},),
@@ -120,8 +120,10 @@ def compare(path: str | os.PathLike, model: nn.Module) -> tuple[float, float]:
     reference, generator = _reference(model), torch.Generator().manual_seed(0)
     differences, same = [], []
     for count, height, width in TRIED:
-        patches = torch.rand(count, 3, 8, 8, generator=generator)  # colours that differ from place to place, and noise
-        noise = torch.rand(count, 3, height, width, generator=generator)
+        channels = _channels(model)
+        # Colours that differ from place to place, and noise.
+        patches = torch.rand(count, channels, 8, 8, generator=generator)
+        noise = torch.rand(count, channels, height, width, generator=generator)
         images = (F.interpolate(patches, (height, width)) + noise) / 2
         due = reference(images)  # (N, num_classes, H, W)
         try:
@@ -133,6 +135,11 @@ def compare(path: str | os.PathLike, model: nn.Module) -> tuple[float, float]:
         differences.append((found - due).abs().max() / due.abs().max())
         same.append((found.argmax(dim=1) == due.argmax(dim=1)).float().mean())
     return torch.stack(differences).max().item(), torch.stack(same).min().item()
+
+
+def _channels(model) -> int:
+    channels: int = model.backbone.in_channels
+    return channels
 
 
 def _require_exportable(model):

@@ -90,8 +90,9 @@ class Backbone(nn.Module):
         if x.dim() != 4 or x.shape[1] != self.in_channels:
             lacks_batch = x.dim() == 3 and x.shape[0] == self.in_channels
             hint = " Add the batch dimension with image[None]." if lacks_batch else ""
-            if x.dim() == 4 and not hint and self.in_channels == 3 and x.shape[1] in (1, 4):
-                hint = " For other channels than red, green and blue see deeplab_teach.backbones.with_input_channels."
+            if x.dim() == 4 and self.in_channels == 3 and x.shape[1] in (1, 4):
+                hint = " Leave an alpha channel out with x[:, :3]." if x.shape[1] == 4 else ""
+                hint += " For other channels than red, green and blue see deeplab_teach.backbones.with_input_channels."
             shape = f"(N, {self.in_channels}, H, W)"
             raise ValueError(f"a backbone takes images of shape {shape}, got {tuple(x.shape)}.{hint}")
         if not x.is_floating_point():
@@ -163,7 +164,8 @@ def same_features(a: Backbone, b: Backbone) -> dict[str, bool]:
         largest value, far more than rounding and far less than any mistake. A map of another size is not the same.
     """
     a, b = (copy.deepcopy(backbone).eval() for backbone in (a, b))
-    noise = torch.randn(1, 3, 65, 97, generator=torch.Generator().manual_seed(0))  # 32 k + 1: any padding is even here
+    # Sides of 32 k + 1 pixels: any padding is even there.
+    noise = torch.randn(1, a.in_channels, 65, 97, generator=torch.Generator().manual_seed(0))
     image = noise.to(next(a.parameters()))
     dense, same = b(image), {}
     for key, due in a(image).items():

@@ -24,6 +24,7 @@ class Pyramid(Backbone):
         self.backbone = backbone
         self.out_channels = out_channels
         self.mean, self.std, self.min_side = backbone.mean, backbone.std, backbone.min_side
+        self.in_channels = backbone.in_channels
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         return self.pyramid(self.backbone(x), (x.shape[-2], x.shape[-1]))

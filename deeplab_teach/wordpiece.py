@@ -8,7 +8,7 @@ from torch import Tensor
 
 from deeplab_teach.data_files import data_path
 
-VOCABULARY = "text/bert_uncased_vocab.txt"  # one piece a line; its id is the number of the line
+VOCABULARY = "text/bert_uncased_vocab.txt"  # one piece a line; its id is the number of the line, counted from 0
 
 
 def word_pieces(text: str) -> list[str]:

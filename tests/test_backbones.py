@@ -1,5 +1,7 @@
 """What single backbones promise beyond the contract: where beta nets stride, what a text encoder reads."""
 
+import copy
+
 import pytest
 import torch
 from helpers import on_meta, random_features
@@ -21,7 +23,7 @@ from deeplab_teach.backbones import (
 from deeplab_teach.backbones.transformer import SelfAttention
 from deeplab_teach.backbones.vit import ViT
 from deeplab_teach.cost import count
-from deeplab_teach.features import Backbone, FeatureSpec, SequenceSpec
+from deeplab_teach.features import Backbone, FeatureSpec, SequenceSpec, same_features
 from deeplab_teach.heads import ClassificationHead, DeepLabV3PlusHead
 from deeplab_teach.layers import conv_output_size, receptive_field
 from deeplab_teach.necks import FPN, ChannelNorm, SimpleFeaturePyramid, with_pyramid
@@ -467,16 +469,32 @@ def test_the_new_channel_learns_and_the_costs_know_it():
     assert count(with_pyramid(backbone), (64, 64)).roles["backbone"][1] == count(backbone, (64, 64)).multiply_adds
 
 
+@torch.no_grad()
+def test_a_pyramid_takes_them_too_above_or_below():
+    torch.manual_seed(0)
+    picture, plain = torch.rand(1, 4, 64, 64), with_pyramid(resnet18()).eval()
+    below, above = copy.deepcopy(plain), with_input_channels(plain, 4)
+    below = with_input_channels(below.backbone, 4)
+    due = plain(plain.normalize(picture[:, :3]))
+    found = above(above.normalize(picture))
+    assert all(torch.allclose(found[key], due[key], atol=1e-5) for key in due)
+    wrapped = with_pyramid(below)
+    assert wrapped.in_channels == 4 and len(wrapped(wrapped.normalize(picture))) == len(due)
+    assert same_features(below, below) == dict.fromkeys(below.feature_specs, True)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        (lambda: with_input_channels(resnet18(), True), "channels must be 1"),
+        (lambda: with_input_channels(resnet18(), 4.0), "channels must be 1"),
         (lambda: with_input_channels(resnet18(), 2), "channels must be 1"),
         (lambda: with_input_channels(resnet18(), 3), "channels must be 1"),
         (lambda: with_input_channels(resnet18(), 4, mean=(0.5,)), "mean must have a number for each of the 4 channels"),
         (lambda: with_input_channels(with_input_channels(resnet18(), 1), 4), "begins with a convolution of three"),
         (lambda: with_input_channels(resnet18(), 4)(torch.rand(1, 3, 64, 64)), r"\(N, 4, H, W\)"),
         (lambda: with_input_channels(resnet18(), 1).normalize(torch.rand(3, 8, 8)), r"of shape \(..., 1, H, W\)"),
-        (lambda: resnet18()(torch.rand(1, 4, 64, 64)), "with_input_channels"),
+        (lambda: resnet18()(torch.rand(1, 4, 64, 64)), "alpha channel out with .* see .*with_input_channels"),
     ],
 )
 def test_channels_that_do_not_fit(call, message):

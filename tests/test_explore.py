@@ -652,6 +652,8 @@ def test_every_definition_gets_a_picture_and_a_sentence():
     nothing = view_definition()[1]
     assert nothing.count(";") == 5, "whoever asks nothing calls all ten a backbone, six of them wrongly"
     assert "BERT" in view_definition(called=True)[1]
+    with pytest.raises(ValueError, match="may ask reads_input, .*; got because"):
+        view_definition(because=True)
 
 
 # ------------------------------------------------------------------------------------------------- old ipywidgets

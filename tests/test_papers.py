@@ -1,5 +1,7 @@
 """The papers' tables: counted by ours, row by row, and what disagrees is said to."""
 
+import re
+
 import pytest
 import torch
 from helpers import on_meta, randomise_batch_norm
@@ -259,11 +261,7 @@ def test_every_network_is_quoted_and_cut():
         roles = [role for _, role in network.parts]
         assert set(roles) <= set(ROLES) and roles.count("backbone") <= 1 and roles[-1] == "head", network.name
         assert 5 < len(network.quotation.split()) <= 35, network.name
-        assert "arXiv" in network.source and ("section" in network.source or network.source[-1] not in "."), (
-            network.name
-        )
-        if network.says_it.startswith("yes"):  # then the quotation has the word
-            assert "backbone" in network.quotation.lower(), network.name
+        assert re.search(r"arXiv \d{4}\.\d{5}, (section|figure|appendix|abstract)", network.source), network.name
     assert sum(dict(map(reversed, network.parts)).get("backbone") is None for network in NETWORKS) == 1  # U-Net
 
 

@@ -53,18 +53,29 @@ def test_padding_changes_nothing(pair):
     assert not torch.allclose(masked_mean(together["tokens"])[1], b, atol=1e-2)  # the mask is what does it
 
 
-def test_a_compiler_would_see_padding_and_a_gradient_reaches_every_table(pair):
+def test_a_gradient_reaches_every_weight(pair):
     reader = pair[0]
     scores = ClassificationHead(reader.feature_specs, 2)(reader(text_ids(TEXTS)))
     scores.square().sum().backward()
-    assert all(parameter.grad is not None and parameter.grad.abs().sum() > 0 for parameter in reader.parameters())
+    sizes = {name: parameter.grad.abs().max().item() for name, parameter in reader.named_parameters()}
+    flat = [name for name in sizes if name.endswith("key.bias")]  # the same for all keys: softmax does not see it
+    assert len(flat) == 3 and all(sizes[name] < 1e-4 * max(sizes.values()) for name in flat)
+    assert all(size > 1e-4 * max(sizes.values()) for name, size in sizes.items() if name not in flat)
+
+
+def test_where_values_cannot_be_asked_padding_is_taken_for_given(pair):
+    assert pair[0].kept(text_ids(TEXTS[:1])) is None
+    assert pair[0].kept(text_ids(TEXTS[:1]).to("meta")).shape == (1, 8)
 
 
 def test_the_parameters_and_the_work_of_minilm():
     with torch.device("meta"):
         model = build_model("minilm", "classification", 2)
     assert sum(p.numel() for p in model.backbone.parameters()) == 22_565_376  # of 22.7 million published: no pooler
-    assert count(model, inputs=torch.ones(1, 12, dtype=torch.long)).multiply_adds > 6 * 12 * 12 * 384**2
+    layer = (
+        12 * 12 * 384**2 + 2 * 12 * 12 * 384
+    )  # of 12 tokens: 4 + 8 square matrices, and the attention's two products
+    assert count(model, inputs=torch.ones(1, 12, dtype=torch.long)).multiply_adds == 6 * layer + 2 * 384
 
 
 @pytest.mark.parametrize(

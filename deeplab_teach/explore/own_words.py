@@ -14,11 +14,18 @@ def view_definition(**asked: bool) -> tuple[Figure, str]:
 
     Args:
         asked: keys of `plots.words.QUESTIONS`, those that are asked `True`.
+
+    Raises:
+        ValueError: another key.
     """
+    if unknown := [key for key in asked if key not in QUESTIONS]:
+        raise ValueError(f"a definition may ask {', '.join(QUESTIONS)}; got {', '.join(unknown)}.")
     keys = [key for key, chosen in asked.items() if chosen]
     found = [case for case in CASES if fits(case, keys)]
     fig = plots.draw_definition(
-        CASES, keys, f"Your definition asks {len(keys)} questions; {len(found)} of ten parts answer yes"
+        CASES,
+        keys,
+        f"Your definition asks {len(keys)} question{'s' * (len(keys) != 1)}; {len(found)} of ten parts answer yes",
     )
     other = [case.part for case in CASES if (case in found) != (role_of(case) == "backbone")]
     if not other:

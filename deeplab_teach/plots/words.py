@@ -8,7 +8,7 @@ from matplotlib.patches import FancyBboxPatch, Rectangle
 from torch import Tensor
 
 from deeplab_teach.papers import Case, Network, role_of
-from deeplab_teach.plots.style import COLORS, ink, new_figure, own_style, set_title, to_image
+from deeplab_teach.plots.style import COLORS, OBJECTS, ink, new_figure, own_style, set_title, to_image
 
 NONE = "#BDBDBD"  # a part that plays none of the three roles
 # The questions that a definition may ask of a part, in words.
@@ -61,7 +61,7 @@ def draw_cloud(
         names: what is written beside which point.
     """
     fig, (ax,) = new_figure(8.2, 4.6)
-    for (group, inside), color, marker in zip(groups.items(), (COLORS["backbone"], COLORS["error"]), "o^", strict=True):
+    for (group, inside), color, marker in zip(groups.items(), (OBJECTS[5], OBJECTS[3]), "o^", strict=True):
         x, y = points[inside].T.tolist()
         ax.plot(x, y, marker, color=color, markersize=3.5, alpha=0.45, linewidth=0, label=group)
     for number, name in names.items():
@@ -93,7 +93,9 @@ def draw_parts(networks: Sequence[Network], title: str) -> Figure:
             ax.text(x + width / 2 - 0.1, y + 0.23, lines, ha="center", va="center", fontsize=7, color=dark)
             x += width
     for x, (role, color) in zip(
-        (2.6, 4.9, 6.6, 8.3), [*list(COLORS.items())[:3], ("none of the three", NONE)], strict=True
+        (2.6, 4.9, 6.6, 8.3),
+        [*((role, COLORS[role]) for role in ("backbone", "neck", "head")), ("none of the three", NONE)],
+        strict=True,
     ):
         ax.add_patch(Rectangle((x, 0.93), 0.3, 0.3, facecolor=color))
         ax.text(x + 0.42, 1.08, role, va="center", fontsize=8, color=ink(color) if color != NONE else "#444444")
