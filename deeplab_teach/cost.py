@@ -14,9 +14,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
-from deeplab_teach.backbones.bert import BERTAttention
-from deeplab_teach.backbones.transformer import SelfAttention
-from deeplab_teach.features import Backbone
+from deeplab_teach.backbones.transformer import Attention
+from deeplab_teach.features import image_channels
 from deeplab_teach.necks import Pyramid
 from deeplab_teach.predict import evaluating
 
@@ -65,7 +64,7 @@ def multiply_adds(module: nn.Module, output_shape: Sequence[int], input_shape: S
         return torch.Size(input_shape).numel() * kernel_h * kernel_w * (module.out_channels // module.groups)
     if isinstance(module, nn.Linear):
         return values * module.in_features
-    if isinstance(module, SelfAttention | BERTAttention):
+    if isinstance(module, Attention):
         return module.attention_multiply_adds(output_shape)
     return 0
 
@@ -89,8 +88,9 @@ def run_on_meta(model: nn.Module, image_size: tuple[int, int], hook: Callable, i
             for key, value in own(part, recurse=False):
                 on_meta[key] = copies.setdefault(id(value), torch.empty_like(value, device="meta"))
     dtype = next((p.dtype for p in model.parameters()), None)  # a model in half precision takes such images
-    channels = next((module.in_channels for module in model.modules() if isinstance(module, Backbone)), 3)
-    image = torch.empty(1, channels, *image_size, device="meta", dtype=dtype) if inputs is None else inputs.to("meta")
+    if inputs is None:
+        inputs = torch.empty(1, image_channels(model), *image_size, device="meta", dtype=dtype)
+    image = inputs.to("meta")
     try:
         with evaluating(model), torch.no_grad():
             functional_call(model, on_meta, image, tie_weights=False)  # done above: PyTorch's way loses shared modules

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deeplab_teach.data_files import atomic_write, require_writable
-from deeplab_teach.features import SequenceBackbone
+from deeplab_teach.features import SequenceBackbone, image_channels
 from deeplab_teach.models import SegmentationModel
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
@@ -73,7 +73,7 @@ def export_onnx(
         try:
             program = torch.onnx.export(
                 _reference(model),
-                (torch.zeros(2, _channels(model), *size),),  # two images: what is 1 while it is followed stays 1
+                (torch.zeros(2, image_channels(model), *size),),  # two images: what is 1 while it is followed stays 1
                 input_names=["images"],
                 output_names=["scores"],
                 dynamic_shapes=({0: "batch", 2: "height", 3: "width"},),
@@ -119,8 +119,8 @@ def compare(path: str | os.PathLike, model: nn.Module) -> tuple[float, float]:
     session = onnxruntime.InferenceSession(os.fspath(path), options, providers=["CPUExecutionProvider"])
     reference, generator = _reference(model), torch.Generator().manual_seed(0)
     differences, same = [], []
+    channels = image_channels(model)
     for count, height, width in TRIED:
-        channels = _channels(model)
         # Colours that differ from place to place, and noise.
         patches = torch.rand(count, channels, 8, 8, generator=generator)
         noise = torch.rand(count, channels, height, width, generator=generator)
@@ -135,11 +135,6 @@ def compare(path: str | os.PathLike, model: nn.Module) -> tuple[float, float]:
         differences.append((found - due).abs().max() / due.abs().max())
         same.append((found.argmax(dim=1) == due.argmax(dim=1)).float().mean())
     return torch.stack(differences).max().item(), torch.stack(same).min().item()
-
-
-def _channels(model) -> int:
-    channels: int = model.backbone.in_channels
-    return channels
 
 
 def _require_exportable(model):

@@ -113,6 +113,11 @@ class Backbone(nn.Module):
                 )
 
 
+def image_channels(model: nn.Module) -> int:
+    """Channels of the images that a model takes: its backbone's, or 3 where nothing says."""
+    return next((module.in_channels for module in model.modules() if isinstance(module, Backbone)), 3)
+
+
 class SequenceBackbone(nn.Module):
     """Base class: ids `(N, T)` in, `dict` of rows of tokens out, with the keys of `feature_specs`, all `SequenceSpec`.
 

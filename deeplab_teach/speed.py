@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from deeplab_teach.cost import run_on_meta
-from deeplab_teach.features import Backbone
+from deeplab_teach.features import image_channels
 from deeplab_teach.predict import evaluating
 
 
@@ -68,8 +68,7 @@ def folded(model: nn.Module) -> nn.Module:
 @torch.no_grad()
 def _require_same_answer(original, model):
     parameter = next(original.parameters())
-    channels = next((module.in_channels for module in original.modules() if isinstance(module, Backbone)), 3)
-    x = torch.rand(1, channels, 64, 64).to(parameter)
+    x = torch.rand(1, image_channels(original), 64, 64).to(parameter)
     with evaluating(original):
         due, found = original(x), model(x)
     pairs = [(due[key], found[key]) for key in due] if isinstance(due, dict) else [(due, found)]

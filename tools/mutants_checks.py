@@ -73,7 +73,7 @@ EQUAL: dict[str, dict[str, str]] = {
         "ConvTranspose2d": "transposed convolutions are not asked about",
         "torch.Size(input_shape).numel()": "transposed convolutions are not asked about",
         "kernel_h, kernel_w = module.kernel_size": "the second such line is of transposed convolutions",
-        "SelfAttention": "the package's own attention is not asked about",
+        "Attention": "the package's own attention is not asked about",
     },
     "same_features": {
         "noise = torch.randn(": "size, number and seed of the random image are left open",

@@ -8,39 +8,27 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from deeplab_teach.backbones.transformer import require_heads
+from deeplab_teach.backbones.transformer import Attention, require_heads
 from deeplab_teach.features import SequenceBackbone, SequenceSpec, require_sizes
 from deeplab_teach.layers import require_output_stride
 
 
-class BERTAttention(nn.Module):
-    """Every token reads every other one; what it read is added to it, and the sum is normalised.
+class BERTAttention(Attention):
+    """Attention as BERT has it: what a token reads is added to it, and the sum is normalised.
 
     `forward(x: (N, T, C), kept: bool (N, T) or None) -> (N, T, C)`; tokens that are not kept are read by nobody.
     """
 
     def __init__(self, dim: int, num_heads: int):
-        super().__init__()
-        self.num_heads = num_heads
+        super().__init__(num_heads)
         projections = {name: nn.Linear(dim, dim) for name in ("query", "key", "value")}
         self.add_module("self", nn.ModuleDict(projections))  # the published name, "attention.self.query.weight"
         self.output = _dense_and_norm(dim, dim)
 
     def forward(self, x: Tensor, kept: Tensor | None = None) -> Tensor:
-        heads = (self.num_heads, x.shape[-1] // self.num_heads)
-        projections = self.get_submodule("self").values()
-        query, key, value = (
-            layer(x).unflatten(-1, heads).transpose(1, 2) for layer in projections
-        )  # (N, heads, T, C/heads)
-        mask = None if kept is None else kept[:, None, None]  # (N, 1, 1, T)
-        read = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)  # (N, heads, T, C/heads)
-        read = read.transpose(1, 2).flatten(2)  # (N, T, C)
+        query, key, value = (layer(x) for layer in self.get_submodule("self").values())  # each (N, T, C)
+        read = self.read(query, key, value, kept)  # (N, T, C)
         return self.output["LayerNorm"](x + self.output["dense"](read))
-
-    def attention_multiply_adds(self, output_shape) -> int:
-        """Of the two products that no layer holds: queries with keys, and weights with values, T x T x C each."""
-        n, tokens, dim = output_shape
-        return 2 * n * tokens * tokens * dim
 
 
 class BERTLayer(nn.Module):

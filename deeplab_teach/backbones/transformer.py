@@ -10,30 +10,44 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-class SelfAttention(nn.Module):
+class Attention(nn.Module):
     """Every token reads every other one, in several heads side by side (section 3.2).
 
-    `forward(x: (N, T, C), kept: bool (N, T) or None) -> (N, T, C)`; tokens that are not kept are read by nobody.
+    A subclass makes queries, keys and values out of the tokens, and takes what `read` gives.
     """
 
-    def __init__(self, dim: int, num_heads: int):
+    def __init__(self, num_heads: int):
         super().__init__()
         self.num_heads = num_heads
-        self.qkv = nn.Linear(dim, 3 * dim)  # query, key and value of each token, in one layer
-        self.proj = nn.Linear(dim, dim)
 
-    def forward(self, x: Tensor, kept: Tensor | None = None) -> Tensor:
-        n, tokens, dim = x.shape
-        qkv = self.qkv(x).reshape(n, tokens, 3, self.num_heads, dim // self.num_heads)  # (N, T, 3, heads, C/heads)
-        query, key, value = qkv.permute(2, 0, 3, 1, 4)  # each (N, heads, T, C/heads)
+    def read(self, query: Tensor, key: Tensor, value: Tensor, kept: Tensor | None = None) -> Tensor:
+        """What each token reads, `(N, T, C)` as all three are. Whom `kept`, bool `(N, T)`, leaves out, nobody reads."""
+        heads = (self.num_heads, query.shape[-1] // self.num_heads)
+        query, key, value = (each.unflatten(-1, heads).transpose(1, 2) for each in (query, key, value))
         mask = None if kept is None else kept[:, None, None]  # (N, 1, 1, T)
         out = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)  # (N, heads, T, C/heads)
-        return self.proj(out.transpose(1, 2).reshape(n, tokens, dim))  # (N, T, C)
+        return out.transpose(1, 2).flatten(2)  # (N, T, C)
 
     def attention_multiply_adds(self, output_shape: Sequence[int]) -> int:
         """Of the two products that no layer holds: queries with keys, and weights with values, T x T x C each."""
         n, tokens, dim = output_shape
         return 2 * n * tokens * tokens * dim
+
+
+class SelfAttention(Attention):
+    """Attention as ViT has it, with one layer for queries, keys and values.
+
+    `forward(x: (N, T, C), kept: bool (N, T) or None) -> (N, T, C)`; tokens that are not kept are read by nobody.
+    """
+
+    def __init__(self, dim: int, num_heads: int):
+        super().__init__(num_heads)
+        self.qkv = nn.Linear(dim, 3 * dim)
+        self.proj = nn.Linear(dim, dim)
+
+    def forward(self, x: Tensor, kept: Tensor | None = None) -> Tensor:
+        query, key, value = self.qkv(x).chunk(3, dim=-1)  # each (N, T, C)
+        return self.proj(self.read(query, key, value, kept))  # (N, T, C)
 
 
 class TransformerBlock(nn.Module):

@@ -89,8 +89,8 @@ def draw_parts(networks: Sequence[Network], title: str) -> Figure:
             box.set_facecolor(color)
             ax.add_patch(box)
             lines = textwrap.fill(words, int(width * 6.8))
-            dark = "white" if role in ("backbone", "neck") else "black"
-            ax.text(x + width / 2 - 0.1, y + 0.23, lines, ha="center", va="center", fontsize=7, color=dark)
+            on_it = "white" if role in ("backbone", "neck") else "black"
+            ax.text(x + width / 2 - 0.1, y + 0.23, lines, ha="center", va="center", fontsize=7, color=on_it)
             x += width
     for x, (role, color) in zip(
         (2.6, 4.9, 6.6, 8.3),
@@ -105,14 +105,9 @@ def draw_parts(networks: Sequence[Network], title: str) -> Figure:
     return fig
 
 
-def says_backbone(case: Case) -> bool:
-    """Whether the authors' own word for a part has the word in it."""
-    return "backbone" in case.called
-
-
 def fits(case: Case, asked: Sequence[str]) -> bool:
     """Whether a part answers yes to all questions that a definition asks (keys of `QUESTIONS`)."""
-    return all(says_backbone(case) if key == "called" else getattr(case, key) for key in asked)
+    return all("backbone" in case.called if key == "called" else getattr(case, key) for key in asked)
 
 
 @own_style
