@@ -46,6 +46,6 @@ def resample(maps: Tensor, grid: Grid, size: tuple[int, int], onto: Grid = PIXEL
     # sym_max is `max` that a graph for images of any size keeps.
     last: list[int] = [torch.sym_max(count - 1, 1) for count in maps.shape[-2:]]
     ys, xs = (2 * places / count - 1 for places, count in zip((rows, columns), last, strict=True))
-    points = torch.stack([xs.expand(len(ys), -1), ys[:, None].expand(-1, len(xs))], dim=-1)  # (rows, columns, 2)
-    points = points.expand(len(maps), -1, -1, -1)
+    points = torch.stack([xs.expand(size[0], -1), ys[:, None].expand(-1, size[1])], dim=-1)  # (rows, columns, 2)
+    points = points.expand(maps.shape[0], -1, -1, -1)  # and not `len(maps)`, which a graph takes for a fixed number
     return F.grid_sample(maps.float(), points, padding_mode="border", align_corners=True).to(maps.dtype)

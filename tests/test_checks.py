@@ -8,6 +8,7 @@ import contextlib
 import functools
 import importlib
 import inspect
+import itertools
 import json
 import random
 import re
@@ -26,7 +27,7 @@ import torch
 from torch import nn
 
 from deeplab_teach import check
-from deeplab_teach.check import functions, modules, progress_file, run
+from deeplab_teach.check import functions, modules, planted, progress_file, run
 from deeplab_teach.check.engine import NOT_ATTEMPTED, RIGHT, WRONG
 from deeplab_teach.check.mistakes import edited, read_table, with_mistake
 from deeplab_teach.features import FeatureSpec
@@ -323,7 +324,10 @@ STRANGE = {
 @pytest.mark.parametrize("name", NAMES)
 def test_whatever_an_answer_gives_or_raises_is_wrong_with_a_sentence(name, what):
     stub, answer = stub_of(name), STRANGE[what]
-    if isinstance(stub, type):
+    if isinstance(stub, type) and not issubclass(stub, nn.Module):
+        init = lambda self, root: setattr(self, "root", root)
+        answer = type("Answer", stub.__mro__[1:2], {"__init__": init, "__len__": answer, "__getitem__": answer})
+    elif isinstance(stub, type):
         start = stub.__mro__[1].__init__ if stub.__mro__[1] is not nn.Module else lambda self, *_, **__: None
         forward = lambda self, *args, **kwargs: answer(*args, **kwargs)
         init = lambda self, *args, **kwargs: (
@@ -688,6 +692,21 @@ def test_the_reference_head_fits_the_specs_of_the_stub():
     head = LinearHead({"c5": FeatureSpec(channels=320, stride=32)}, 3)
     assert head({"c5": torch.zeros(1, 320, 2, 2)}).shape == (1, 3, 2, 2)
     assert not isinstance(DeepLabV3Head({"c5": FeatureSpec(8, 16)}, 3, channels=4), DeepLabV3PlusHead)
+
+
+@pytest.mark.parametrize("number", range(len(planted.FAULTS) + 1))
+def test_the_tutorial_of_lesson_13_has_the_faults_that_are_planted(number):
+    """On a ResNet-18, as in the lesson, in all combinations."""
+    find = a_right_one("diagnose")
+    for faults in itertools.combinations(planted.FAULTS, number):
+        assert find(planted.Tutorial(faults)) == set(faults)
+
+
+def test_a_fault_of_another_name_cannot_be_planted():
+    with pytest.raises(ValueError, match="faults must be among rate, labels, .*; got 'dropout'"):
+        planted.Tutorial(["rate", "dropout"])
+    with pytest.raises(ValueError, match="faults must be among"):
+        planted.Tutorial("rate")  # its letters
 
 
 def test_every_sentence_is_produced_by_an_answer():

@@ -36,6 +36,7 @@ from deeplab_teach.explore import (
     thresholds,
     view_definition,
     view_swap,
+    worst_first,
 )
 from deeplab_teach.explore.costs import kinds
 from deeplab_teach.heads import HEADS
@@ -656,6 +657,27 @@ def test_every_definition_gets_a_picture_and_a_sentence():
         view_definition(because=True)
 
 
+# ------------------------------------------------------------------------------------------------- lesson 13
+
+
+def test_worst_first_swept(scenes):
+    masks = [scenes[i][1]["semantic"].as_subclass(torch.Tensor) for i in range(3)]
+    masks[2] = masks[2] * 0
+    box = worst_first(scenes, masks, torch.tensor([50.0, 87.6, 12.4]))
+    place = box.controls["place"]
+    assert (place.value, place.min, place.max) == (1, 1, 3), "it opens at the worst, and every place can be chosen"
+    pictures = set()
+    for value, number, score in ((1, 2, 12), (2, 0, 50), (3, 1, 88)):
+        place.value = value
+        pictures.add(box.picture.value)
+        share = 100 * (scenes[number][1]["semantic"] == 1).double().mean().item()
+        assert sentence_of(box) == (
+            f"Photograph {number}, number {value} of 3 from below: {score} %. {scenes.classes[1].capitalize()} fills "
+            f"{share:.1f} % of it, {0.0 if number == 2 else share:.1f} % was found."
+        )
+    assert len(pictures) == 3
+
+
 # ------------------------------------------------------------------------------------------------- old ipywidgets
 
 
@@ -676,6 +698,7 @@ def test_nothing_that_ipywidgets_7_lacks(scenes, runs):
     boxes += (answering(scenes[0][0], places_of(detector), PYRAMID), thresholds(detector, scenes, scenes.classes))
     boxes += (cut_out(scenes[0][0], *maps_of_regions()), proposals(scenes[0][0], torch.rand(9, 4), torch.rand(2, 4)))
     boxes += (neighbours(BACKBONES["mobilenet_v2"](width_mult=0.35).eval(), [scenes[0][0] / 255] * 2, x=40, y=40),)
+    boxes += (worst_first(scenes, [torch.zeros(64, 64, dtype=torch.int64)] * 3, [1.0, 2.0, 3.0]),)
     boxes += (stages({"tiny": BACKBONES["mobilenet_v2"](width_mult=0.35)}, ("chelsea",)),)
     for box in boxes:
         for control in box.controls.values():

@@ -194,3 +194,12 @@ def test_a_backbone_of_your_own_is_taken_for_a_centred_one():
         feature_specs = mobilenet_v2().feature_specs
 
     assert Mine().grids((10, 10)) == {key: Grid(spec.stride) for key, spec in Mine.feature_specs.items()}
+
+
+def test_a_graph_of_an_aligned_model_takes_images_of_any_number_and_size():
+    model = build_model("resnet18", "fcn", 3, aligned=True).eval()
+    free = {axis: torch.export.Dim.DYNAMIC for axis in (0, 2, 3)}
+    run = torch.export.export(model, (torch.zeros(2, 3, 96, 128),), dynamic_shapes=(free,)).module()
+    for shape in ((1, 3, 65, 97), (3, 3, 130, 64)):
+        images = torch.rand(shape)
+        assert torch.allclose(run(images), model(images), atol=1e-5)

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.utils.data import Dataset
 
+from deeplab_teach.check.lesson13 import set_poly_rates
 from deeplab_teach.datasets import EmojiScenes
 from deeplab_teach.features import Backbone, FeatureSpec
 from deeplab_teach.heads import DeepLabV3Head, DeepLabV3PlusHead, FCNHead, LinearHead
@@ -472,6 +473,24 @@ def test_the_rates_of_a_schedule(schedule, monkeypatch):
     else:
         peak = of_head.index(max(of_head))
         assert 0 < peak < steps / 2 and of_head == sorted(of_head[:peak]) + sorted(of_head[peak:], reverse=True)
+
+
+def test_the_poly_rates_of_lesson_13_are_pytorchs():
+    """At every step of two groups, and past the last one, for three powers."""
+    for power in (0.9, 0.5, 2):
+        optimizers = []
+        for _ in range(2):
+            groups = [{"params": [nn.Parameter(torch.ones(1))], "lr": rate} for rate in (0.01, 0.2)]
+            optimizers.append(torch.optim.SGD(groups))
+        schedule = torch.optim.lr_scheduler.PolynomialLR(optimizers[0], total_iters=30, power=power)
+        for group in optimizers[1].param_groups:
+            group["initial_lr"] = group["lr"]
+        for step in range(33):
+            set_poly_rates(optimizers[1], step, 30, power)
+            due, found = ([group["lr"] for group in optimizer.param_groups] for optimizer in optimizers)
+            assert found == pytest.approx(due, rel=1e-9, abs=1e-12), (power, step)
+            optimizers[0].step()
+            schedule.step()
 
 
 def test_an_unknown_schedule():

@@ -109,6 +109,14 @@ EQUAL: dict[str, dict[str, str]] = {
         "blank = torch.zeros(": "how many blank images there are changes no map's rows or channels",
         "shape[-2]": "the blank image is square",
     },
+    "diagnose": {
+        "image = torch.full(": "which colour and which size is left open",
+        "mask = torch.zeros(": "its size is left open",
+        "mask[:, 49:]": "where the edge lies is left open",
+        "torch.allclose(x[": "all pixels of one colour are alike, and the tolerance is left open",
+        "confusion = torch.tensor(": "which matrix is left open, as long as background counts in it",
+        "tutorial.score(confusion)": "a difference of just the tolerance does not occur, and it is left open",
+    },
     "fold_batch_norm": {
         "norm.weight is None": "a batch norm without weights is not asked for",
         "norm.bias is None": "a batch norm without weights is not asked for",

@@ -1,7 +1,8 @@
 """Exercises that name the mistake: `check.NAME(answer)`, `.hint()`, `.solution()`, and `check.progress()`.
 
 `engine` says how an exercise is built and what graders can set; `run` calls the learner's code, `functions` and
-`modules` compare what it gives, `mistakes` makes known mistakes; each other file holds the exercises of one lesson.
+`modules` compare what it gives, `mistakes` makes known mistakes, and `planted` a tutorial with faults; each other file
+holds the exercises of one lesson.
 """
 
 import difflib

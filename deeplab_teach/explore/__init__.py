@@ -14,6 +14,7 @@ from deeplab_teach.explore.heat import places, places_viewer
 from deeplab_teach.explore.outlines import borders, borders_viewer
 from deeplab_teach.explore.own_words import definition, view_definition
 from deeplab_teach.explore.photos import name_photo, names_viewer, stages, stages_viewer, uploaded
+from deeplab_teach.explore.ranked import worst_first, worst_first_viewer
 from deeplab_teach.explore.regions import cut_out, cut_out_viewer, proposals, proposals_viewer
 from deeplab_teach.explore.shell import play
 from deeplab_teach.explore.sizes import conv_sizes, view_sizes
@@ -54,4 +55,6 @@ __all__ = [
     "stages",
     "swap_parts",
     "uploaded",
+    "worst_first",
+    "worst_first_viewer",
 ]
