@@ -1,5 +1,6 @@
 """The command line on pictures of every layout, end to end: train, go on after a stop, evaluate, predict."""
 
+import argparse
 import json
 import os
 import runpy
@@ -7,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from PIL import Image
 from deeplab_teach import __main__ as cli
 from deeplab_teach.checkpoint import load_model
 from deeplab_teach.commands import train as train_command
+from deeplab_teach.commands.data import open_data
 from deeplab_teach.data_files import data_path
 from deeplab_teach.datasets import labelled_photos
 from deeplab_teach.training import tasks
@@ -296,6 +299,30 @@ def test_masks_that_mark_an_object_with_255(folder, tmp_path, capsys):
     argv += ["--data", "folder", "--root", root, "--classes", "background,person"]
     assert "--labels 255=1" in fails(capsys, *argv)
     runs(*argv, "--labels", "255=1")
+
+
+def test_a_folder_that_its_owner_has_divided(folder, tmp_path, capsys):
+    """Pictures that belong together stay together only if their owner can say so."""
+    for part, numbers in (("train", photographs()[:6]), ("test", photographs()[6:])):
+        for kind, suffix in (("images", "jpg"), ("masks", "png")):
+            (tmp_path / part / kind).mkdir(parents=True)
+            for number in numbers:
+                shutil.copy(Path(folder[3], kind, f"{number}.{suffix}"), tmp_path / part / kind)
+    args = argparse.Namespace(data="folder", root=tmp_path, classes=["background", "person"], labels=None)
+    for part, numbers in (("train", photographs()[:6]), ("test", photographs()[6:])):
+        pictures = open_data(args, part)
+        assert len(pictures) == len(numbers)
+        for (image, target), number in zip(pictures, sorted(numbers, key=str), strict=True):
+            with Image.open(parts(number)[1]) as mask:
+                assert np.array_equal(target["semantic"], np.asarray(mask)) and image.shape[-2:] == mask.size[::-1]
+    assert len(open_data(args, "test", split="train")) == 6
+    out = tmp_path / "model.safetensors"
+    data = ["--data", "folder", "--root", tmp_path, "--classes", "background,person"]
+    runs("train", *QUICK, *data, "--head", "linear", "--out", out)
+    runs("evaluate", out, *data)
+    shutil.rmtree(tmp_path / "test")
+    capsys.readouterr()
+    assert str(tmp_path / "test") in fails(capsys, "evaluate", out, *data)
 
 
 def test_a_part_that_cannot_be_frozen(few_people, tmp_path, capsys):

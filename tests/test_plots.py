@@ -327,6 +327,21 @@ def test_each_picture_has_its_label(scenes):
     readable(fig)
 
 
+@pytest.mark.parametrize("count", [1, 7, 8])
+def test_a_sheet_shows_every_image_once_with_its_number(scenes, count):
+    images = [scenes[i % 4][0][:, : 160 - 20 * i] for i in range(count)]  # of eight heights
+    fig = plots.draw_sheet(images, "All of them", columns=4)
+    (ax,) = fig.axes
+    assert [text.get_text() for text in ax.texts] == [str(i) for i in range(count)]
+    assert len(ax.images) == count and ax.get_ylim() == (-(-count // 4) - 0.5, -0.5)
+    for i, (drawn, image) in enumerate(zip(ax.images, images, strict=True)):
+        left, right, bottom, top = drawn.get_extent()
+        assert i % 4 - 0.5 < left < right < i % 4 + 0.5 and i // 4 - 0.5 < top < bottom < i // 4 + 0.5, "in its cell"
+        assert (bottom - top) / (right - left) == pytest.approx(image.shape[-2] / image.shape[-1]), "not stretched"
+        assert np.array_equal(drawn.get_array(), image.permute(1, 2, 0).numpy())
+    assert len(plots.encode(fig, photo=True)[1]) < LIMIT
+
+
 def test_guesses_are_bars_of_their_probability(scenes):
     rows = {
         "mobilenet_v2": [("Egyptian cat", 0.7), ("a label that is far too long to be written beside a bar", 0.1)],

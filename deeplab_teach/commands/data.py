@@ -33,8 +33,8 @@ def add_data_options(command: argparse.ArgumentParser, *, default: str | None) -
     group.add_argument("--annotations", type=path, metavar="JSON", help="coco: the file with boxes and masks")
     group.add_argument(
         "--split",
-        help="which part, else the usual one (people: yours, train, test, or yours+train; voc: train, val; of folder "
-        "and coco every fifth picture is kept for judging)",
+        help="which part, else the usual one (people: yours, train, test, or yours+train; voc: train, val; of a "
+        "folder train/ and test/ in it; else of folder and coco every fifth picture is kept for judging)",
     )
     group.add_argument(
         "--classes",
@@ -100,6 +100,8 @@ def open_data(
         return datasets.VOCSegmentation(args.root, split, **own)
     if args.data == "pets":
         return datasets.OxfordPets(args.root, split, transforms=transforms)
+    if args.data == "folder" and (args.root / "train").is_dir():  # its owner has divided it
+        return datasets.MaskFolder(args.root / (split or part), **own)
     if args.data == "folder":
         return Part(datasets.MaskFolder(args.root, **own), part)
     if args.data == "coco":

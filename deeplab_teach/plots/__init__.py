@@ -21,7 +21,7 @@ from deeplab_teach.plots.boxes import draw_boxes, draw_distances, draw_places
 from deeplab_teach.plots.charts import draw_bars, draw_costs, draw_lines, draw_points, draw_spread
 from deeplab_teach.plots.convolutions import draw_conv, draw_kernel, weights_that_read
 from deeplab_teach.plots.heat import draw_found, draw_heat, upsample
-from deeplab_teach.plots.images import draw_features, draw_guesses, draw_labelled, draw_patches
+from deeplab_teach.plots.images import draw_features, draw_guesses, draw_labelled, draw_patches, draw_sheet
 from deeplab_teach.plots.many_heads import draw_many_heads
 from deeplab_teach.plots.masks import draw_errors, draw_instances, draw_masks
 from deeplab_teach.plots.network import draw_network
@@ -79,6 +79,7 @@ __all__ = [
     "draw_pyramid",
     "draw_region",
     "draw_sampling",
+    "draw_sheet",
     "draw_spread",
     "draw_tokens",
     "draw_two_stages",

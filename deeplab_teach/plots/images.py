@@ -29,6 +29,22 @@ def draw_labelled(images: Sequence[Tensor], labels: list[str], title: str) -> Fi
 
 
 @own_style
+def draw_sheet(images: Sequence[Tensor], title: str, *, columns: int = 12) -> Figure:
+    """All images of a collection at once, small, each with its number."""
+    rows = math.ceil(len(images) / columns)
+    fig, (ax,) = new_figure(0.72 * columns, 0.72 * rows + 0.3)
+    for number, image in enumerate(images):
+        row, column = divmod(number, columns)
+        height, width = (0.47 * side / max(image.shape[-2:]) for side in image.shape[-2:])
+        ax.imshow(to_image(image), extent=(column - width, column + width, row + height, row - height))
+        ax.text(column - 0.47, row - 0.47, str(number), fontsize=5.5, va="top", bbox={"color": "white", "pad": 0.6})
+    ax.set(xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5))
+    hide_axes([ax])
+    set_title(fig, title)
+    return fig
+
+
+@own_style
 def draw_guesses(image: Tensor, guesses: dict[str, list[tuple[str, float]]], title: str) -> Figure:
     """An image, and beside it what each classifier takes it for: `guesses = {"resnet18": [("cat", 0.7), ...]}`."""
     fig, axes = new_figure(2.8 * (1 + len(guesses)), 2.5, 1, 1 + len(guesses))
