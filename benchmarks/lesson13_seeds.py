@@ -62,8 +62,7 @@ class Shots(Dataset):
 
 
 def leak(how, seed):
-    photographs = People("yours")
-    photographs = [photographs[i] for i in range(len(photographs))]
+    photographs = list(People("yours"))
     generator = torch.Generator().manual_seed(seed)
     if how == "by shot":
         kept = torch.randperm(2 * len(photographs), generator=generator)[: 2 * len(photographs) // 5].tolist()
@@ -124,7 +123,8 @@ def faulty(fault, seed):
     model, batch_size = tutorial.model, tutorial.batch_size
     highest = [6e-4, 3e-3]
     if fault in CONTROLS:
-        batch_size, highest = 1, [rate / batch_size for rate in highest]
+        highest = [rate / batch_size for rate in highest]
+        batch_size = 1
     if fault == "one scene, norms frozen":
         freeze_batch_norm(model)
     scenes = EmojiScenes(IMAGES, seed=seed, size=DRAWN)
@@ -150,7 +150,7 @@ def faulty(fault, seed):
             labels = sound.prepare(image, target["semantic"])[1]
             confusion = confusion + confusion_matrix(model(x[None]).argmax(dim=1), labels[None], len(LESSON_CLASSES))
     each = 100 * iou(confusion)
-    return {"miou": round(each.mean().item(), 1), "without background": round(each[1:].mean().item(), 1)}
+    return {"miou": round(each.nanmean().item(), 1), "without background": round(each[1:].nanmean().item(), 1)}
 
 
 def one_run(name, seed):

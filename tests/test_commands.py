@@ -20,8 +20,8 @@ from deeplab_teach.checkpoint import load_model
 from deeplab_teach.commands import train as train_command
 from deeplab_teach.commands.data import open_data
 from deeplab_teach.data_files import data_path
-from deeplab_teach.datasets import labelled_photos
-from deeplab_teach.training import tasks
+from deeplab_teach.datasets import MaskFolder, labelled_photos
+from deeplab_teach.training import evaluate, tasks
 
 QUICK = ["--scratch", "--backbone", "resnet18", "--epochs", "1", "--batch-size", "2", "--crop", "64", "--device", "cpu"]
 COUNT = 10
@@ -312,17 +312,21 @@ def test_a_folder_that_its_owner_has_divided(folder, tmp_path, capsys):
     for part, numbers in (("train", photographs()[:6]), ("test", photographs()[6:])):
         pictures = open_data(args, part)
         assert len(pictures) == len(numbers)
-        for (image, target), number in zip(pictures, sorted(numbers, key=str), strict=True):
+        for (image, target), number in zip(pictures, sorted(numbers, key=str), strict=True):  # files by their names
             with Image.open(parts(number)[1]) as mask:
                 assert np.array_equal(target["semantic"], np.asarray(mask)) and image.shape[-2:] == mask.size[::-1]
     assert len(open_data(args, "test", split="train")) == 6
     out = tmp_path / "model.safetensors"
     data = ["--data", "folder", "--root", tmp_path, "--classes", "background,person"]
     runs("train", *QUICK, *data, "--head", "linear", "--out", out)
-    runs("evaluate", out, *data)
-    shutil.rmtree(tmp_path / "test")
     capsys.readouterr()
+    runs("evaluate", out, "--root", tmp_path, "--json")
+    miou = 100 * evaluate(load_model(out)[0], MaskFolder(tmp_path / "test", classes=["background", "person"]))
+    assert json.loads(capsys.readouterr().out)["test"]["miou"] == pytest.approx(miou, abs=0.1)
+    shutil.rmtree(tmp_path / "test")
     assert str(tmp_path / "test") in fails(capsys, "evaluate", out, *data)
+    (tmp_path / "images").mkdir()
+    assert "both images/ and train/" in fails(capsys, "evaluate", out, *data)
 
 
 def test_a_part_that_cannot_be_frozen(few_people, tmp_path, capsys):

@@ -678,6 +678,16 @@ def test_worst_first_swept(scenes):
     assert len(pictures) == 3
 
 
+def test_worst_first_leaves_out_what_has_no_score_and_takes_names(scenes):
+    masks = [scenes[i][1]["semantic"].as_subclass(torch.Tensor) for i in range(3)]
+    box = worst_first(scenes, masks, [50.0, float("nan"), 12.4], numbers=[17, 4, 40])
+    said = []
+    for place in range(box.controls["place"].min, box.controls["place"].max + 1):
+        box.controls["place"].value = place
+        said.append(sentence_of(box).split(":")[0])
+    assert said == ["Photograph 40, number 1 of 2 from below", "Photograph 17, number 2 of 2 from below"]
+
+
 # ------------------------------------------------------------------------------------------------- old ipywidgets
 
 

@@ -15,7 +15,7 @@ SPLITS = {
     "pets": ("trainval", "test"),
 }
 OWN = ("voc", "pets", "folder", "coco")  # these need --root
-HELD_OUT = 5  # of a folder without splits every fifth picture is judged on, and the others trained on
+HELD_OUT = 5  # of a folder that is not divided every fifth picture is judged on, and the others trained on
 
 
 def add_data_options(command: argparse.ArgumentParser, *, default: str | None) -> None:
@@ -101,6 +101,10 @@ def open_data(
     if args.data == "pets":
         return datasets.OxfordPets(args.root, split, transforms=transforms)
     if args.data == "folder" and (args.root / "train").is_dir():  # its owner has divided it
+        if (args.root / "images").is_dir():
+            raise ValueError(
+                f"{args.root} holds both images/ and train/: move one away, so that it is clear what counts."
+            )
         return datasets.MaskFolder(args.root / (split or part), **own)
     if args.data == "folder":
         return Part(datasets.MaskFolder(args.root, **own), part)
