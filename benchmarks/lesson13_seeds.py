@@ -21,6 +21,7 @@ import torch
 from seeds import collect
 from torch import nn
 from torch.utils.data import Dataset
+from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as T
 
 from deeplab_teach.backbones import mobilenet_v2, with_input_channels
@@ -61,6 +62,22 @@ class Shots(Dataset):
         return (image, target) if self.transforms is None else self.transforms(image, target)
 
 
+def untaught(seed):
+    """The model for people, before it has seen any."""
+    torch.manual_seed(seed)
+    model = build_model("mobilenet_v2", "fcn", 2, output_stride=16, aligned=True)
+    load_weights(model.backbone)
+    return model
+
+
+def teach(model, photographs, seed):
+    train(model, photographs, epochs=16, seed=seed, progress=False)
+
+
+def person(model, dataset):
+    return round(100 * iou(dataset_confusion(model, dataset))[1].item(), 1)
+
+
 def leak(how, seed):
     photographs = list(People("yours"))
     generator = torch.Generator().manual_seed(seed)
@@ -70,46 +87,21 @@ def leak(how, seed):
         chosen = torch.randperm(len(photographs), generator=generator)[: len(photographs) // 5].tolist()
         kept = [2 * number + shot for number in chosen for shot in (0, 1)]
     taught = [number for number in range(2 * len(photographs)) if number not in kept]
-    torch.manual_seed(seed)
-    model = build_model("mobilenet_v2", "fcn", 2, output_stride=16, aligned=True)
-    load_weights(model.backbone)
-    train(model, Shots(photographs, taught, segmentation_transforms(192)), epochs=16, seed=seed, progress=False)
+    model = untaught(seed)
+    teach(model, Shots(photographs, taught, segmentation_transforms(192)), seed)
     return {"kept": person(model, Shots(photographs, kept)), "test": person(model, People("test"))}
 
 
-def person(model, dataset):
-    return round(100 * iou(dataset_confusion(model, dataset))[1].item(), 1)
-
-
-class Photographs(Dataset):
-    """Photographs with other views of each, and of one channel if `grey`."""
-
-    classes = ("background", "person")
-
-    def __init__(self, people, grey, transforms=None):
-        self.people, self.grey, self.transforms = people, grey, transforms
-
-    def __len__(self):
-        return len(self.people)
-
-    def __getitem__(self, i):
-        image, target = self.people[i]
-        if self.transforms:
-            image, target = self.transforms(image, target)
-        return (T.rgb_to_grayscale(image) if self.grey else image), target
-
-
 def first_layer(kind, seed):
-    torch.manual_seed(seed)
-    model = build_model("mobilenet_v2", "fcn", 2, output_stride=16, aligned=True)
-    load_weights(model.backbone)
-    if grey := kind != "in colour":
+    model, views = untaught(seed), segmentation_transforms(192)
+    seen = v2.Identity() if kind == "in colour" else v2.Grayscale()
+    if kind != "in colour":
         model.backbone = with_input_channels(model.backbone, 1)
     if kind == "grey, at random":
         weight = model.backbone.features[0][0].weight
         nn.init.normal_(weight, std=weight.std().item())
-    train(model, Photographs(People("yours"), grey, segmentation_transforms(192)), epochs=16, seed=seed, progress=False)
-    return {"test": person(model, Photographs(People("test"), grey))}
+    teach(model, People("yours", transforms=v2.Compose([views, seen])), seed)
+    return {"test": person(model, People("test", transforms=seen))}
 
 
 def pretrained(output_stride):

@@ -100,14 +100,14 @@ def open_data(
         return datasets.VOCSegmentation(args.root, split, **own)
     if args.data == "pets":
         return datasets.OxfordPets(args.root, split, transforms=transforms)
-    if args.data == "folder" and (args.root / "train").is_dir():  # its owner has divided it
+    if args.data == "folder":
+        if not (args.root / "train").is_dir():
+            return Part(datasets.MaskFolder(args.root, **own), part)
         if (args.root / "images").is_dir():
             raise ValueError(
                 f"{args.root} holds both images/ and train/: move one away, so that it is clear what counts."
             )
-        return datasets.MaskFolder(args.root / (split or part), **own)
-    if args.data == "folder":
-        return Part(datasets.MaskFolder(args.root, **own), part)
+        return datasets.MaskFolder(args.root / (split or part), **own)  # its owner has divided it
     if args.data == "coco":
         return Part(datasets.COCODetection(args.annotations, args.root, **own), part)
     raise ValueError(f"scenes are drawn, not read: {args.data!r}.")
