@@ -8,11 +8,12 @@ import notebook_rules as rules
 import pytest
 
 LESSONS = rules.lessons()
+NOTEBOOKS = [*LESSONS, *rules.appendices()]
 
 
 @pytest.mark.skipif(not LESSONS, reason="there are no lessons in notebooks/ yet")
-@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
-def test_lesson(path):
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook(path):
     notebook = nbformat.read(path, as_version=nbformat.NO_CONVERT)
     assert path.stat().st_size <= rules.MAX_BYTES
     found = rules.problems(notebook, path.name)
@@ -32,17 +33,19 @@ def test_an_exercise_cell_runs_in_a_fresh_kernel(path, capsys):
 
 
 def test_lessons_share_their_first_code_cell():
-    first = {path.name: rules.code_cells(nbformat.read(path, 4))[0].source for path in LESSONS}
+    first = {path.name: rules.code_cells(nbformat.read(path, 4))[0].source for path in NOTEBOOKS}
     assert len(set(first.values())) == 1, f"the first code cells differ: {first}"
 
 
-def test_every_notebook_is_a_lesson():
+def test_every_notebook_is_a_lesson_or_an_appendix_that_one_links():
     strays = [
-        p.name for p in rules.NOTEBOOKS.rglob("*.ipynb") if p not in LESSONS and ".ipynb_checkpoints" not in p.parts
+        p.name for p in rules.NOTEBOOKS.rglob("*.ipynb") if p not in NOTEBOOKS and ".ipynb_checkpoints" not in p.parts
     ]
     assert not strays, f"notebooks that no test looks at: {strays}"
     numbers = [path.name[:2] for path in LESSONS]
     assert len(set(numbers)) == len(numbers), f"two lessons with one number: {numbers}"
+    for path in rules.appendices():
+        assert any(f"]({path.name})" in rules.prose(nbformat.read(lesson, 4)) for lesson in LESSONS), path.name
 
 
 def rows_of(page):

@@ -105,8 +105,8 @@ def limits(name, seconds, peak):
 
 
 def chosen(names):
-    """The lessons that the command line names: by number, file name or path; all without names."""
-    every = rules.lessons()
+    """The notebooks that the command line names: by number, file name or path; all without names."""
+    every = [*rules.lessons(), *rules.appendices()]
     found = [
         path for path in every if not names or any(Path(name).name in (path.name[:2], path.name) for name in names)
     ]

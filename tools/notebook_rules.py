@@ -19,6 +19,7 @@ REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8")
 COLAB = "https://colab.research.google.com/github/" + REPOSITORY.removeprefix("https://github.com/") + "/blob/main/"
 
 NAME = re.compile(r"\d\d_[a-z0-9_]+\.ipynb")
+APPENDIX = re.compile(r"A\d_[a-z0-9_]+\.ipynb")
 MAX_BYTES = 1_500_000  # of a notebook
 MAX_IMAGE_BYTES = 120_000  # of one figure
 MAX_CODE_LINES = 25
@@ -48,6 +49,11 @@ WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 def lessons():
     """The course's notebooks, in order."""
     return sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+
+
+def appendices():
+    """Notebooks that a lesson links for whoever wants to know: without exercises, recap and quiz."""
+    return sorted(NOTEBOOKS.glob("A[0-9]_*.ipynb"))
 
 
 def code_cells(notebook):
@@ -291,16 +297,19 @@ def check_names(text):
 
 
 def problems(notebook, name, folder=NOTEBOOKS):
-    """Everything that is wrong with one lesson, as sentences; an empty list is a good lesson."""
-    found = [] if NAME.fullmatch(name) else [f"the file's name is not NN_title.ipynb: {name}"]
+    """Everything that is wrong with one lesson or appendix, as sentences; an empty list is a good one."""
+    appendix = APPENDIX.fullmatch(name)
+    named = appendix or NAME.fullmatch(name)
+    found = [] if named else [f"the file's name is neither NN_title.ipynb nor AN_title.ipynb: {name}"]
     if (size := len(nbformat.writes(notebook).encode())) > MAX_BYTES:
         found.append(f"{size / 1e6:.2f} MB, at most {MAX_BYTES / 1e6}")
     for check in (check_format, check_executed, check_outputs, check_ignored, check_code, check_first_cell):
         found += check(notebook)
     found += check_opening(notebook, name)
-    found += check_headings(notebook)
     found += check_links(notebook, folder)
     found += check_names(prose(notebook))
-    found += check_prose(notebook)
-    found += check_exercises(notebook)
+    if not appendix:
+        found += check_headings(notebook)
+        found += check_prose(notebook)
+        found += check_exercises(notebook)
     return found
