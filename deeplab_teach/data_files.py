@@ -66,9 +66,13 @@ def data_path(name: str) -> Path:
     return path
 
 
-def seed_results(lesson: str) -> list[dict]:
-    """What `benchmarks/lessonNN_seeds.py` recorded, for lesson "NN": a row per run and seed, `{"run", "seed", ...}`."""
-    return json.loads(data_path(f"results/lesson{lesson:0>2}_seeds.json").read_text(encoding="utf-8"))
+def seed_results(of: str) -> list[dict]:
+    """What a benchmark recorded over several seeds: a row per run and seed, `{"run", "seed", ...}`.
+
+    "05" is `benchmarks/lesson05_seeds.py`, "aligned" `benchmarks/aligned_seeds.py`.
+    """
+    name = f"lesson{of:0>2}" if of.isdigit() else of
+    return json.loads(data_path(f"results/{name}_seeds.json").read_text(encoding="utf-8"))
 
 
 def require_writable(path: str | os.PathLike) -> None:

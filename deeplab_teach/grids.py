@@ -49,3 +49,31 @@ def resample(maps: Tensor, grid: Grid, size: tuple[int, int], onto: Grid = PIXEL
     points = torch.stack([xs.expand(size[0], -1), ys[:, None].expand(-1, size[1])], dim=-1)  # (rows, columns, 2)
     points = points.expand(maps.shape[0], -1, -1, -1)  # and not `len(maps)`, which a graph takes for a fixed number
     return F.grid_sample(maps.float(), points, padding_mode="border", align_corners=True).to(maps.dtype)
+
+
+def interleave(passes: dict[tuple[int, int], Tensor], steps: int) -> Tensor:
+    """Several maps of one picture that was moved, put together to a finer one: `(..., h, w) -> (..., steps * h, ...)`.
+
+    A network of stride `s`, asked about the picture moved by `i * s / steps` pixels up and `j * s / steps` to the left,
+    answers at the places in between. (Lesson 05 shows that a network of output stride `s / steps` computes just that.)
+
+    Args:
+        passes: `(i, j)`, how often the picture was moved, to the map that came out. Places of a pass that is missing
+            are `nan`.
+        steps: places of the finer map for one of a pass, along each side.
+
+    Raises:
+        ValueError: no pass, a move that is not in `0..steps-1`, or maps of different sizes.
+    """
+    if not passes:
+        raise ValueError("there is no pass to interleave.")
+    if outside := [move for move in passes if not all(0 <= step < steps for step in move)]:
+        raise ValueError(f"with {steps} steps a picture is moved by 0 to {steps - 1} of them; got {outside[0]}.")
+    first = next(iter(passes.values()))
+    if other := [tuple(value.shape) for value in passes.values() if value.shape != first.shape]:
+        raise ValueError(f"all passes must give maps of one size; got {tuple(first.shape)} and {other[0]}.")
+    height, width = first.shape[-2:]
+    fine = first.new_full((*first.shape[:-2], steps * height, steps * width), torch.nan)
+    for (i, j), value in passes.items():
+        fine[..., i::steps, j::steps] = value
+    return fine

@@ -26,11 +26,14 @@ from deeplab_teach.explore import (
     neighbours,
     neighbours_viewer,
     outlines,
+    picture_passes,
     places,
     play,
     proposals,
     rate_on_a_map,
     rates_in_a_row,
+    row_passes,
+    ruler,
     stages,
     swap_parts,
     thresholds,
@@ -406,6 +409,60 @@ def test_rates_in_a_row_swept():
     assert len(pictures) == 1 + 24 + 2 + 5 + 2
 
 
+ROW = torch.tensor([[[1.0, 2.0, 0.0, 3.0, 1.0, 0.0, 2.0, 0.0]]])
+FIRST, SECOND = torch.tensor([[[1.0, 2.0, 1.0]]]), torch.tensor([[[1.0, 1.0, 1.0]]])
+
+
+def test_row_passes_swept():
+    """What the sentence says is read is what a gradient reaches, in a network whose stride is left out."""
+    box, pictures = row_passes(ROW, FIRST, SECOND), set()
+    for passes in (1, 2):
+        for place in range(8):
+            box.controls["passes"].value, box.controls["place"].value = passes, place
+            pictures.add(box.picture.value)
+            place -= place % 2 if passes == 1 else 0
+            dense = torch.zeros(1, 1, 8, requires_grad=True)
+            ring = nn.functional.pad(dense, (2, 2), mode="circular")
+            nn.functional.conv1d(ring, SECOND, dilation=2)[0, 0, place].backward()
+            *others, last = dense.grad[0, 0].nonzero().flatten().tolist()
+            words = f"Place {place} on top reads places {', '.join(map(str, others))} and {last} below"
+            assert sentence_of(box).startswith(words)
+    assert len(pictures) == 4 + 8
+
+
+def test_picture_passes_swept(scenes):
+    passes = {(i, j): torch.full((5, 5), (4 * i + j) / 16) for i in range(4) for j in range(4)}
+    box, pictures = picture_passes(scenes[0][0], passes, 4), set()
+    for count in range(1, 17):
+        box.controls["count"].value = count
+        assert sentence_of(box) == f"After {count} passes {count / 16:.0%} of the finer map's places are there."
+        pictures.add(box.picture.value)
+    assert len(pictures) == 16
+
+
+def test_ruler_swept():
+    """The sentence against PyTorch itself: a map that holds its own places, stretched, and read where they look."""
+    box, exact = ruler(), []
+    for stride in (8, 16, 32):
+        box.controls["stride"].value = stride
+        for size in (33, 60, 64, 65, 129):
+            box.controls["size"].value = size
+            count = -(-size // stride)
+            text = sentence_of(box)
+            off = [float(number) for number in re.findall(r"up to (\d+\.\d)", text)]
+            assert len(off) == 2 and shown(box)
+            exact += [(size, stride)] * (off[1] == 0)
+            where = torch.arange(count).float()[None, None]
+            for align_corners, said in zip((False, True), off, strict=True):
+                drawn = nn.functional.interpolate(where, size=size, mode="linear", align_corners=align_corners)[0, 0]
+                # Between the outermost places a stretched map of 0, 1, 2, ... rises by the same everywhere.
+                inner = ((drawn > 0) & (drawn < count - 1)).nonzero().flatten()
+                slope = (drawn[inner[-1]] - drawn[inner[0]]) / (inner[-1] - inner[0])
+                places = inner[0] + (torch.arange(count) - drawn[inner[0]]) / slope
+                assert (places - stride * torch.arange(count)).abs().max().item() == pytest.approx(said, abs=0.06)
+    assert exact == [(33, 8), (65, 8), (129, 8), (33, 16), (65, 16), (129, 16), (33, 32), (65, 32), (129, 32)]
+
+
 def test_rates_on_a_map_swept():
     box = rate_on_a_map()
     controls, pictures = box.controls, set()
@@ -703,6 +760,7 @@ def test_nothing_that_ipywidgets_7_lacks(scenes, runs):
     boxes = (swap_parts(), borders({"model": 1}, scenes, scenes.classes), conv_sizes(), name_photo({}, []))
     tiny = build_model("mobilenet_v2", "classification", 7)
     boxes += (cost_of_kinds(), places({"tiny": tiny}, range(7), ("chelsea",)), rates_in_a_row(), rate_on_a_map())
+    boxes += (row_passes(ROW, FIRST, SECOND), picture_passes(scenes[0][0], {(0, 0): torch.ones(2, 2)}, 2), ruler())
     boxes += (choose(CANDIDATES), definition())
     detector = build_model("resnet18", "fcos", len(scenes.classes), out_channels=64, depth=1)
     boxes += (answering(scenes[0][0], places_of(detector), PYRAMID), thresholds(detector, scenes, scenes.classes))

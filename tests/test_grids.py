@@ -8,7 +8,7 @@ from torch import nn
 
 from deeplab_teach.backbones import IMAGE_BACKBONES, AdaptedBackbone, mobilenet_v2, resnet18, vgg11, vit_small
 from deeplab_teach.features import Backbone
-from deeplab_teach.grids import Grid, of_patches, resample
+from deeplab_teach.grids import Grid, interleave, of_patches, resample
 from deeplab_teach.heads import HEADS, FCNHead
 from deeplab_teach.models import SegmentationModel, build_model
 from deeplab_teach.necks import FPN, SimpleFeaturePyramid
@@ -203,3 +203,50 @@ def test_a_graph_of_an_aligned_model_takes_images_of_any_number_and_size():
     for shape in ((1, 3, 65, 97), (3, 3, 130, 64)):
         images = torch.rand(shape)
         assert torch.allclose(run(images), model(images), atol=1e-5)
+
+
+def on_a_ring(backbone):
+    """Opposite borders of the picture joined, so that a picture that is moved loses nothing."""
+    for module in backbone.modules():
+        if isinstance(module, nn.Conv2d):
+            module.padding_mode = "circular"
+    return randomise_batch_norm(backbone).eval()
+
+
+@pytest.mark.parametrize("output_stride", [16, 8])
+@pytest.mark.parametrize("name", ["mobilenet_v2", "resnet18", "xception41"])
+def test_a_dilated_network_is_several_passes_of_the_strided_one(name, output_stride):
+    """The one picture of lesson 05: passes over a picture that is moved, interleaved."""
+    factory = IMAGE_BACKBONES[name]
+    torch.manual_seed(0)
+    coarse = on_a_ring(factory())
+    fine = on_a_ring(factory(output_stride=output_stride))
+    fine.load_state_dict(coarse.state_dict())
+    if name == "resnet18":  # its pool pads with what is smaller than everything: on a ring there is no such border
+        coarse.maxpool = fine.maxpool = nn.AvgPool2d(2)
+    image, steps = torch.rand(1, 3, 64, 96), 32 // output_stride
+    with torch.inference_mode():
+        passes = {}
+        for i in range(steps):
+            for j in range(steps):
+                moved = image.roll((-i * output_stride, -j * output_stride), (2, 3))
+                passes[i, j] = coarse(moved)["c5"]
+        found, due = fine(image)["c5"], interleave(passes, steps)
+    assert found.shape == due.shape
+    assert (found - due).abs().max() <= 1e-5 * due.abs().max()
+
+
+def test_passes_that_are_missing_are_nan():
+    fine = interleave({(1, 0): torch.ones(2, 3)}, 2)
+    assert fine.shape == (4, 6) and torch.equal(fine[1::2, ::2], torch.ones(2, 3)) and fine.isnan().sum() == 18
+
+
+@pytest.mark.parametrize(
+    ("passes", "words"),
+    [({}, "no pass"), ({(0, 2): torch.ones(2, 2)}, r"0 to 1 of them; got \(0, 2\)")],
+)
+def test_passes_that_cannot_be_interleaved(passes, words):
+    with pytest.raises(ValueError, match=words):
+        interleave(passes, 2)
+    with pytest.raises(ValueError, match=r"one size; got \(2, 2\) and \(2, 3\)"):
+        interleave({(0, 0): torch.ones(2, 2), (0, 1): torch.ones(2, 3)}, 2)

@@ -26,6 +26,8 @@ from deeplab_teach.papers import CASES, NETWORKS, role_of
 from deeplab_teach.plots.convolutions import draw_conv, draw_kernel
 from deeplab_teach.plots.heat import UPSAMPLINGS
 from deeplab_teach.plots.network import draw_network
+from deeplab_teach.plots.passes import draw_passes, draw_row_passes
+from deeplab_teach.plots.rulers import draw_ruler, stretched_places
 from deeplab_teach.regions import roi_align, sampling_points
 
 # The palette as its authors give it (Okabe and Ito 2008), without black and white.
@@ -691,6 +693,39 @@ def test_a_kernel_on_a_map(size, rate, row, column):
     counts = torch.tensor(fig.axes[1].images[0].get_array().tolist())
     read = torch.nn.functional.conv2d(torch.ones(1, 1, size, size), torch.ones(1, 1, 3, 3), padding=rate, dilation=rate)
     assert torch.equal(counts.float(), read[0, 0])
+    readable(fig)
+
+
+def test_a_row_of_passes_shows_its_numbers_and_what_one_reads():
+    rows = [[1, 2, 0, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
+    fig = draw_row_passes(rows, 2, 1, "Two passes")
+    bold = {(round(p.get_x() + 0.36), round(p.get_y() + 0.19)) for p in fig.axes[0].patches if p.get_linewidth() > 2}
+    assert bold == {(1, 2), (-1, 1), (1, 1), (3, 1), *((x, 0) for x in range(-2, 5))}
+    numbers = [text.get_text() for text in fig.axes[0].texts if text.get_position()[1] == 2]
+    assert numbers == ["8", "9", "10", "11", "after the second"]
+    one = [text.get_text() for text in draw_row_passes(rows, 1, 0, "One pass").axes[0].texts]
+    assert "8" in one and "9" not in one and "5" not in one
+    readable(fig)
+
+
+def test_passes_fill_a_finer_map(scenes):
+    passes = {(i, j): torch.full((5, 5), 0.25 * (2 * i + j)) for i in range(2) for j in range(2)}
+    fig = draw_passes(scenes[0][0], passes, 2, "Four passes")
+    maps = [ax.images[0].get_array() for ax in fig.axes[4:8]]
+    assert [int(np.isfinite(np.ma.filled(value, np.nan)).sum()) for value in maps] == [25, 50, 75, 100]
+    assert fig.axes[2].get_title() == "16 up, 0 left" and np.ma.filled(maps[3])[1, 0] == 0.5
+    moved = torch.as_tensor(fig.axes[3].images[0].get_array())
+    assert torch.equal(moved[0, 0], scenes[0][0][:, 16, 16])
+    readable(fig)
+
+
+def test_the_ruler_draws_places_where_they_look():
+    fig = draw_ruler(65, 16, "65 pixels")
+    looks, plain, corners = (
+        [float(x) for x in line.get_xdata()] for line in fig.axes[0].lines if line.get_marker() == "o"
+    )
+    assert looks == corners == [0, 16, 32, 48, 64] and plain == stretched_places(65, 5, align_corners=False)
+    assert plain[0] == 6 and plain[2] == 32
     readable(fig)
 
 

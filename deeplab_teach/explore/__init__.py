@@ -13,6 +13,14 @@ from deeplab_teach.explore.costs import cost_of_kinds, view_kinds
 from deeplab_teach.explore.heat import places, places_viewer
 from deeplab_teach.explore.outlines import borders, borders_viewer
 from deeplab_teach.explore.own_words import definition, view_definition
+from deeplab_teach.explore.passes import (
+    picture_passes,
+    picture_passes_viewer,
+    row_passes,
+    row_passes_viewer,
+    ruler,
+    view_ruler,
+)
 from deeplab_teach.explore.photos import name_photo, names_viewer, stages, stages_viewer, uploaded
 from deeplab_teach.explore.ranked import worst_first, worst_first_viewer
 from deeplab_teach.explore.regions import cut_out, cut_out_viewer, proposals, proposals_viewer
@@ -42,6 +50,7 @@ __all__ = [
     "places_viewer",
     "view_rate",
     "view_row",
+    "view_ruler",
     "view_sizes",
     "stages_viewer",
     "view_swap",
@@ -49,9 +58,14 @@ __all__ = [
     "neighbours",
     "neighbours_viewer",
     "places",
+    "picture_passes",
+    "picture_passes_viewer",
     "play",
     "rate_on_a_map",
     "rates_in_a_row",
+    "row_passes",
+    "row_passes_viewer",
+    "ruler",
     "stages",
     "swap_parts",
     "uploaded",

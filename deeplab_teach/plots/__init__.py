@@ -9,6 +9,8 @@
 | `boxes` | boxes on images; the places that answer for them |
 | `charts` | bars of costs, curves, points that stand for models |
 | `convolutions` | which places a convolution reads, along a row and on a map |
+| `passes` | one network's answers to a picture that is moved, interleaved |
+| `rulers` | where the places of a map lie, and where stretching draws them |
 | `regions` | where RoIAlign reads, and what two heads make of one region |
 | `many_heads` | several heads on one backbone, and what each reads |
 | `two_stages` | Mask R-CNN's figure, from its real tensors |
@@ -25,8 +27,10 @@ from deeplab_teach.plots.images import draw_features, draw_guesses, draw_labelle
 from deeplab_teach.plots.many_heads import draw_many_heads
 from deeplab_teach.plots.masks import draw_errors, draw_instances, draw_masks
 from deeplab_teach.plots.network import draw_network
+from deeplab_teach.plots.passes import draw_passes, draw_row_passes
 from deeplab_teach.plots.pyramid import draw_pyramid
 from deeplab_teach.plots.regions import draw_region, draw_sampling
+from deeplab_teach.plots.rulers import draw_ruler, stretched_places
 from deeplab_teach.plots.style import (
     COLORS,
     OBJECTS,
@@ -73,11 +77,14 @@ __all__ = [
     "draw_masks",
     "draw_network",
     "draw_parts",
+    "draw_passes",
     "draw_patches",
     "draw_places",
     "draw_points",
     "draw_pyramid",
     "draw_region",
+    "draw_row_passes",
+    "draw_ruler",
     "draw_sampling",
     "draw_sheet",
     "draw_spread",
@@ -89,6 +96,7 @@ __all__ = [
     "new_figure",
     "set_title",
     "show",
+    "stretched_places",
     "tint_mask",
     "to_image",
     "upsample",

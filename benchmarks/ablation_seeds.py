@@ -1,0 +1,138 @@
+"""What each piece of DeepLabv3+ buys, and what it costs: heads and output strides on one backbone, trained out.
+
+    python benchmarks/ablation_seeds.py data/results/ablation_seeds.json 0 1 2 3 4
+    python data/make_sums.py
+
+People: 600 steps of 8 crops of 320 pixels, from the 122 photographs that are there to train on; judged on the 50 of
+`test` at their own size. Scenes: as many steps on 1,600 scenes of 320 pixels; judged on 96 of the held-out style.
+Everything is aligned. ASPP's rates reach over the share of the map that the paper's do: 6, 12, 18 at 513 pixels are
+4, 8, 12 at 320, and twice that at output stride 8.
+
+`iou` of "person", or mIoU of scenes, in percent; `by_size` over photographs with a small, medium or large person;
+`near` within a few pixels of an outline. "cost: ..." runs need the computer for themselves: seconds of a training step
+and of an answer to one photograph, peak memory of a process that takes a few steps.
+
+A run takes 7 to 40 minutes on one core. Where glibc manages memory (Linux), a third of that is memory given back and
+asked for again; MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=20000000000 before the command saves it.
+"""
+
+import multiprocessing
+import resource
+import statistics
+import time
+
+import torch
+from seeds import collect
+
+from deeplab_teach.cost import count
+from deeplab_teach.datasets import LESSON_CLASSES, EmojiScenes, People, segmentation_collate, segmentation_transforms
+from deeplab_teach.losses import segmentation_loss
+from deeplab_teach.metrics import confusion_matrix, iou, mean_iou, trimap_target
+from deeplab_teach.models import build_model
+from deeplab_teach.predict import predict_mask
+from deeplab_teach.training import train
+from deeplab_teach.weights import load_weights
+
+SIZE = 320
+EPOCHS = 40  # of the 122 photographs: 600 steps
+WIDTHS = (1, 2, 4, 8)
+LIMITS = (72, 100)  # between small, medium and large: the square root of a person's area, in pixels
+RATES = {16: (4, 8, 12), 8: (8, 16, 24)}
+PIECES = [("fcn", 32), ("fcn", 16), ("deeplabv3", 16), ("deeplabv3plus", 16), ("fcn", 8), ("deeplabv3plus", 8)]
+PEOPLE = {f"{head} at {stride}": (head, stride) for head, stride in PIECES}
+SCENES = {f"scenes: {head} at {stride}": (head, stride) for head, stride in (PIECES[1], PIECES[3], PIECES[4])}
+COSTS = {f"cost: {name}": piece for name, piece in PEOPLE.items()}
+
+
+def model_of(head, output_stride, num_classes):
+    options = {"channels": 96} | ({} if head == "fcn" else {"atrous_rates": RATES[output_stride]})
+    return build_model("mobilenet_v2", head, num_classes, output_stride=output_stride, aligned=True, **options)
+
+
+def trained(piece, seed, dataset, epochs):
+    torch.manual_seed(seed)
+    model = model_of(*piece, len(dataset.classes))
+    load_weights(model.backbone)
+    train(model, dataset, epochs=epochs, lr_backbone=3e-4, lr_head=3e-3, seed=seed, progress=False)
+    return model
+
+
+def on_people(piece, seed):
+    people = People("yours+train", transforms=segmentation_transforms(SIZE))
+    model, test = trained(piece, seed, people, EPOCHS), People("test")
+    sizes, near = torch.zeros(3, 2, 2), dict.fromkeys(WIDTHS, torch.zeros(2, 2))
+    for picture, target in test:
+        mask, truth = predict_mask(model, picture[None] / 255)[0], target["semantic"]
+        size = (truth == 1).sum().item() ** 0.5
+        sizes[sum(size >= limit for limit in LIMITS)] += confusion_matrix(mask, truth, 2)
+        for width in WIDTHS:
+            near[width] = near[width] + confusion_matrix(mask, trimap_target(truth, width), 2)
+    return {
+        "iou": person(sizes.sum(dim=0)),
+        "miou": round(100 * mean_iou(sizes.sum(dim=0)), 1),
+        "by_size": [person(confusion) for confusion in sizes],
+        "near": {width: person(confusion) for width, confusion in near.items()},
+    }
+
+
+def person(confusion):
+    return round(100 * iou(confusion)[1].item(), 1)
+
+
+def on_scenes(piece, seed):
+    model = trained(piece, seed, EmojiScenes(1600, size=SIZE, seed=seed), 3)
+    classes, scenes = len(LESSON_CLASSES), EmojiScenes(96, split="test", size=SIZE)
+    images, truth = segmentation_collate([scenes[i] for i in range(len(scenes))])
+    masks = torch.cat([predict_mask(model, batch) for batch in images.split(8)])
+    near = {width: trimap_target(truth, width) for width in WIDTHS}
+    scores = {width: mean_iou(confusion_matrix(masks, band, classes)) for width, band in near.items()}
+    return {
+        "iou": round(100 * mean_iou(confusion_matrix(masks, truth, classes)), 1),
+        "near": {width: round(100 * score, 1) for width, score in scores.items()},
+    }
+
+
+def cost(piece):
+    """In a process of its own, so that its peak memory is that of this model alone."""
+    with multiprocessing.get_context("spawn").Pool(1) as process:
+        return process.apply(measured, (piece,))
+
+
+def measured(piece):
+    model = model_of(*piece, 2)
+    multiply_adds = count(model, (SIZE, SIZE)).multiply_adds
+    optimizer = torch.optim.AdamW(model.to(memory_format=torch.channels_last).parameters())
+    images, labels = torch.rand(8, 3, SIZE, SIZE), torch.zeros(8, SIZE, SIZE, dtype=torch.long)
+    answers = [timed(lambda: predict_mask(model, images[:1])) for _ in range(12)]
+    memory = {"answer_mib": peak()}
+    model.train()
+
+    def step():
+        optimizer.zero_grad()
+        segmentation_loss(model(images), labels).backward()
+        optimizer.step()
+
+    steps = [timed(step) for _ in range(6)]
+    seconds = {"answer_s": statistics.median(answers[2:]), "step_s": statistics.median(steps[2:])}
+    seconds = {key: round(value, 3) for key, value in seconds.items()}
+    return {"multiply_adds": round(multiply_adds / 1e9, 2)} | seconds | memory | {"step_mib": peak()}
+
+
+def timed(work):
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
+def one_run(name, seed):
+    if name in COSTS:
+        return cost(COSTS[name])
+    return on_people(PEOPLE[name], seed) if name in PEOPLE else on_scenes(SCENES[name], seed)
+
+
+if __name__ == "__main__":
+    collect(__doc__, PEOPLE | SCENES | COSTS, one_run)
