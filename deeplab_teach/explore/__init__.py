@@ -18,12 +18,11 @@ from deeplab_teach.explore.passes import (
     picture_passes_viewer,
     row_passes,
     row_passes_viewer,
-    ruler,
-    view_ruler,
 )
 from deeplab_teach.explore.photos import name_photo, names_viewer, stages, stages_viewer, uploaded
 from deeplab_teach.explore.ranked import worst_first, worst_first_viewer
 from deeplab_teach.explore.regions import cut_out, cut_out_viewer, proposals, proposals_viewer
+from deeplab_teach.explore.rulers import ruler, view_ruler
 from deeplab_teach.explore.shell import play
 from deeplab_teach.explore.sizes import conv_sizes, view_sizes
 from deeplab_teach.explore.swap import swap_parts, view_swap
