@@ -22,14 +22,15 @@ import statistics
 import time
 
 import torch
-from seeds import collect
+from seeds import collect, percent
 
 from deeplab_teach.cost import count
-from deeplab_teach.datasets import LESSON_CLASSES, EmojiScenes, People, segmentation_collate, segmentation_transforms
+from deeplab_teach.datasets import EmojiScenes, People, segmentation_collate, segmentation_transforms
 from deeplab_teach.losses import segmentation_loss
 from deeplab_teach.metrics import confusion_matrix, iou, mean_iou, trimap_target
 from deeplab_teach.models import build_model
 from deeplab_teach.predict import predict_mask
+from deeplab_teach.speed import seconds
 from deeplab_teach.training import train
 from deeplab_teach.weights import load_weights
 
@@ -81,15 +82,11 @@ def person(confusion):
 
 def on_scenes(piece, seed):
     model = trained(piece, seed, EmojiScenes(1600, size=SIZE, seed=seed), 3)
-    classes, scenes = len(LESSON_CLASSES), EmojiScenes(96, split="test", size=SIZE)
+    scenes = EmojiScenes(96, split="test", size=SIZE)
     images, truth = segmentation_collate([scenes[i] for i in range(len(scenes))])
     masks = torch.cat([predict_mask(model, batch) for batch in images.split(8)])
-    near = {width: trimap_target(truth, width) for width in WIDTHS}
-    scores = {width: mean_iou(confusion_matrix(masks, band, classes)) for width, band in near.items()}
-    return {
-        "iou": round(100 * mean_iou(confusion_matrix(masks, truth, classes)), 1),
-        "near": {width: round(100 * score, 1) for width, score in scores.items()},
-    }
+    near = {width: percent(masks, trimap_target(truth, width)) for width in WIDTHS}
+    return {"iou": percent(masks, truth), "near": near}
 
 
 def cost(piece):
@@ -103,7 +100,7 @@ def measured(piece):
     multiply_adds = count(model, (SIZE, SIZE)).multiply_adds
     optimizer = torch.optim.AdamW(model.to(memory_format=torch.channels_last).parameters())
     images, labels = torch.rand(8, 3, SIZE, SIZE), torch.zeros(8, SIZE, SIZE, dtype=torch.long)
-    answers = [timed(lambda: predict_mask(model, images[:1])) for _ in range(12)]
+    answer = seconds({"answer": model}, images[:1], rounds=10)["answer"]
     memory = {"answer_mib": peak()}
     model.train()
 
@@ -113,9 +110,8 @@ def measured(piece):
         optimizer.step()
 
     steps = [timed(step) for _ in range(6)]
-    seconds = {"answer_s": statistics.median(answers[2:]), "step_s": statistics.median(steps[2:])}
-    seconds = {key: round(value, 3) for key, value in seconds.items()}
-    return {"multiply_adds": round(multiply_adds / 1e9, 2)} | seconds | memory | {"step_mib": peak()}
+    taken = {"answer_s": round(answer, 3), "step_s": round(statistics.median(steps[2:]), 3)}
+    return {"multiply_adds": round(multiply_adds / 1e9, 2)} | taken | memory | {"step_mib": peak()}
 
 
 def timed(work):

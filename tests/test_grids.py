@@ -243,10 +243,12 @@ def test_passes_that_are_missing_are_nan():
 
 @pytest.mark.parametrize(
     ("passes", "words"),
-    [({}, "no pass"), ({(0, 2): torch.ones(2, 2)}, r"0 to 1 of them; got \(0, 2\)")],
+    [
+        ({}, "no pass"),
+        ({(0, 2): torch.ones(2, 2)}, r"0 to 1 of them; got \(0, 2\)"),
+        ({(0, 0): torch.ones(2, 2), (0, 1): torch.ones(2, 3)}, r"one size; got \(2, 2\) and \(2, 3\)"),
+    ],
 )
 def test_passes_that_cannot_be_interleaved(passes, words):
     with pytest.raises(ValueError, match=words):
         interleave(passes, 2)
-    with pytest.raises(ValueError, match=r"one size; got \(2, 2\) and \(2, 3\)"):
-        interleave({(0, 0): torch.ones(2, 2), (0, 1): torch.ones(2, 3)}, 2)
