@@ -24,9 +24,9 @@ _FILES = {
     "layers": ("conv_bn_relu", "conv_output_size", "plan_strides", "receptive_field"),
     "backbones": (
         *("AdaptedBackbone", "BACKBONES", "IMAGE_BACKBONES", "SEQUENCE_BACKBONES", "FIXED_STRIDES"),
-        *("mobilenet_v2", "efficientnet_lite0", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152"),
-        *("resnet50_beta", "resnet101_beta", "xception41", "xception65", "xception71", "vgg11", "vgg11_bn", "vgg13"),
-        *("vgg16", "vgg16_bn", "vgg19", "alexnet", "vit_small", "text_encoder", "minilm"),
+        *("mobilenet_v2", "efficientnet_lite0", "efficientnet_lite2", "resnet18", "resnet34", "resnet50", "resnet101"),
+        *("resnet152", "resnet50_beta", "resnet101_beta", "xception41", "xception65", "xception71", "vgg11"),
+        *("vgg11_bn", "vgg13", "vgg16", "vgg16_bn", "vgg19", "alexnet", "vit_small", "text_encoder", "minilm"),
         "with_input_channels",
     ),
     "heads": (

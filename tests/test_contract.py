@@ -19,6 +19,7 @@ XCEPTION, VGG = (128, 256, 728, 1024, 2048), (64, 128, 256, 512, 512)
 CHANNELS = {
     "mobilenet_v2": (16, 24, 32, 96, 320),
     "efficientnet_lite0": (16, 24, 40, 112, 320),
+    "efficientnet_lite2": (16, 24, 48, 120, 352),
     "resnet18": BASIC,
     "resnet34": BASIC,
     "resnet50": BOTTLENECK,
@@ -40,7 +41,7 @@ OTHER_MAPS = {"alexnet": (["c3", "c4", "c5"], (8, 16, 32)), "vit_small": (["c4"]
 # Their convolutions or pools round down, so that a map may lack the last row or column (AlexNet's the last two).
 ROUND_DOWN = {name for name in BACKBONES if name.startswith(("vgg", "alexnet"))}
 # Built of the same blocks as another one, only more of them: they are tried on fewer sizes.
-DEEP = ("resnet101", "resnet152", "resnet101_beta", "xception65", "xception71", "vgg19")
+DEEP = ("efficientnet_lite2", "resnet101", "resnet152", "resnet101_beta", "xception65", "xception71", "vgg19")
 SMALL = ["mobilenet_v2", "efficientnet_lite0", "resnet18", "xception41", "vgg11_bn", "alexnet", "vit_small"]
 
 every_backbone = pytest.mark.parametrize("name", IMAGE_BACKBONES)

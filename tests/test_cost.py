@@ -102,6 +102,7 @@ PUBLISHED = {
     "resnet152": (60.19, 11.514),
     "mobilenet_v2": (3.505, 0.301),
     "efficientnet_lite0": (4.652, 0.385),
+    "efficientnet_lite2": (6.092, 0.577),
     "xception65": (39.916, 7.500),
     "vgg11": (132.86, 7.609),
     "vgg13": (133.05, 11.308),

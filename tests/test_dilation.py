@@ -130,7 +130,8 @@ IDENTITY = (
     ]
     + [
         # TensorFlow's "SAME" padding is lopsided at other sizes, which shifts the coarse grid against the fine one.
-        ("efficientnet_lite0", output_stride, (65, 97))
+        (name, output_stride, (65, 97))
+        for name in ("efficientnet_lite0", "efficientnet_lite2")
         for output_stride in (16, 8)
     ]
 )

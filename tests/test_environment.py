@@ -201,6 +201,7 @@ def test_doctor_finds_nothing_missing_here():
         "torch",
         "mobilenet_v2",
         "efficientnet_lite0",
+        "efficientnet_lite2",
         "files, all whole",
         "CPU cores",
         "GB of memory",

@@ -73,7 +73,7 @@ SMALL = ("mobilenet_v2", "efficientnet_lite0", "resnet18", "resnet50", "xception
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("name", [*SMALL, "vit_small", "resnet50_beta"])
+@pytest.mark.parametrize("name", [*SMALL, "efficientnet_lite2", "vit_small", "resnet50_beta"])
 def test_places_lie_where_the_backbone_says(name, size):
     backbone = made_plain(IMAGE_BACKBONES[name]())
     if name == "vit_small":

