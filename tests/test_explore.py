@@ -16,6 +16,7 @@ from deeplab_teach.backbones import BACKBONES, FIXED_STRIDES, IMAGE_BACKBONES
 from deeplab_teach.datasets import EmojiScenes
 from deeplab_teach.explore import (
     answering,
+    aspp_windows,
     borders,
     choose,
     conv_sizes,
@@ -440,6 +441,21 @@ def test_picture_passes_swept(scenes):
     assert len(pictures) == 16
 
 
+def test_aspp_windows_swept():
+    """The sentence against a convolution of ones over ones, which counts the weights that are on the map."""
+    image, rates = torch.rand(3, 150, 97), (1, 3, 6)
+    box = aspp_windows(image, BACKBONES["mobilenet_v2"](output_stride=16), rates)
+    ones, kernel = torch.ones(1, 1, 10, 7), torch.ones(1, 1, 3, 3)
+    counted = {rate: nn.functional.conv2d(ones, kernel, padding=rate, dilation=rate)[0, 0] for rate in rates}
+    assert (box.controls["row"].max, box.controls["column"].max) == (9, 6)
+    for row in range(10):
+        for column in (0, 1, 3, 6):
+            box.controls["row"].value, box.controls["column"].value = row, column
+            said = {int(rate): int(count) for count, rate in re.findall(r"(\d) at rate (\d)", sentence_of(box))}
+            assert said == {rate: int(count[row, column]) for rate, count in counted.items()}
+    assert shown(box)
+
+
 def test_ruler_swept():
     """The sentence against PyTorch itself: a map that holds its own places, stretched, and read where they look."""
     box, exact = ruler(), []
@@ -762,6 +778,7 @@ def test_nothing_that_ipywidgets_7_lacks(scenes, runs):
     boxes += (cost_of_kinds(), places({"tiny": tiny}, range(7), ("chelsea",)), rates_in_a_row(), rate_on_a_map())
     boxes += (row_passes(ROW, FIRST, SECOND), picture_passes(scenes[0][0], {(0, 0): torch.ones(2, 2)}, 2), ruler())
     boxes += (choose(CANDIDATES), definition())
+    boxes += (aspp_windows(scenes[0][0] / 255, BACKBONES["mobilenet_v2"](), (1, 2, 3)),)
     detector = build_model("resnet18", "fcos", len(scenes.classes), out_channels=64, depth=1)
     boxes += (answering(scenes[0][0], places_of(detector), PYRAMID), thresholds(detector, scenes, scenes.classes))
     boxes += (cut_out(scenes[0][0], *maps_of_regions()), proposals(scenes[0][0], torch.rand(9, 4), torch.rand(2, 4)))

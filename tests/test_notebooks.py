@@ -21,6 +21,33 @@ def test_notebook(path):
 
 
 @pytest.mark.skipif(not LESSONS, reason="there are no lessons in notebooks/ yet")
+def test_no_guess_by_letter_or_by_length_passes_the_quizzes():
+    quizzes = {path.name: rules.section(nbformat.read(path, as_version=4), "Quiz") for path in LESSONS}
+    for name, quiz in quizzes.items():
+        read = list(rules.options(quiz))
+        assert len(read) == len(rules.QUIZ.findall(quiz)) and all(len(sizes) == 3 for sizes, _ in read), name
+    assert list(rules.check_quizzes(quizzes.values())) == []
+
+
+def question(right, *options):
+    letters = " &nbsp; ".join(f"({letter}) {option}" for letter, option in zip("abc", options, strict=True))
+    return f"<details><summary><b>1. Which?</b><br>\n{letters}</summary>\n\n**({right}).** Since.\n</details>\n"
+
+
+def test_the_rule_for_quizzes_can_fail():
+    alike = [question(right, "one", "two", "six") for right in "abc"]
+    assert list(rules.check_quizzes(alike)) == []
+    assert any("(b) is right in 60 %" in found for found in rules.check_quizzes([*alike, *2 * [alike[1]]]))
+    long = [
+        question("a", "the one", "two", "six"),
+        question("b", "one", "`t`wo", "six"),
+        question("c", "1", "2", "six"),
+    ]
+    assert list(rules.check_quizzes(long)) == [
+        "the right answer is the longest by far in 2 of 3 questions: a quarter at most"
+    ]
+
+
 @pytest.mark.parametrize("path", rules.lessons(), ids=lambda path: path.name[:2])
 def test_an_exercise_cell_runs_in_a_fresh_kernel(path, capsys):
     """Whoever comes back to an exercise runs its cell alone, after the first one, which does nothing here."""

@@ -26,6 +26,7 @@ MAX_CODE_LINES = 25
 MAX_EXERCISE_LINES = 30  # such a cell brings its own imports, to run alone
 MIN_WORDS = 1200  # of prose
 QUIZ = re.compile(r"<details><summary><b>\d\.")
+QUESTION = re.compile(r"<details><summary><b>\d\..*?</b><br>\n(.*?)</summary>\s*\*\*\(([a-c])\)", re.S)
 HEADINGS = (
     "What you will be able to do",
     "Minutes",
@@ -207,6 +208,27 @@ def answered(quiz):
     """Whether the quiz has 3 to 5 questions, each with an answer that begins with its letter: `**(a).**`."""
     answers = re.findall(r"</summary>\s*\*\*\([a-d]\)", quiz)
     return 3 <= len(QUIZ.findall(quiz)) <= 5 and len(answers) == len(QUIZ.findall(quiz))
+
+
+def options(quiz):
+    """Of each question: how long its options are, in order, and which of them is right, counted from 0."""
+    for text, right in QUESTION.findall(quiz):
+        shown = re.sub(r"<[^>]+>|&nbsp;|[`*]", "", " ".join(text.split()))
+        yield [len(option.strip()) for option in re.split(r"\([a-c]\) ", shown)[1:]], "abc".index(right)
+
+
+def check_quizzes(quizzes):
+    """Over all lessons together: a guess by letter, or by length, is worth nothing."""
+    every = [question for quiz in quizzes for question in options(quiz)]
+    for i, letter in enumerate("abc"):
+        share = sum(right == i for _, right in every) / len(every)
+        if not 0.25 <= share <= 0.42:
+            yield f"({letter}) is right in {100 * share:.0f} % of the questions: between 25 and 42 %"
+    longest = sum(
+        all(sizes[right] > 1.15 * size for i, size in enumerate(sizes) if i != right) for sizes, right in every
+    )
+    if longest > len(every) / 4:
+        yield f"the right answer is the longest by far in {longest} of {len(every)} questions: a quarter at most"
 
 
 # heading -> (what its section must hold, what to say if it does not)

@@ -26,6 +26,7 @@ from deeplab_teach.explore.rulers import ruler, view_ruler
 from deeplab_teach.explore.shell import play
 from deeplab_teach.explore.sizes import conv_sizes, view_sizes
 from deeplab_teach.explore.swap import swap_parts, view_swap
+from deeplab_teach.explore.windows import aspp_windows, aspp_windows_viewer
 
 __all__ = [
     "answering",
@@ -68,6 +69,8 @@ __all__ = [
     "stages",
     "swap_parts",
     "uploaded",
+    "aspp_windows",
+    "aspp_windows_viewer",
     "worst_first",
     "worst_first_viewer",
 ]

@@ -11,6 +11,7 @@
 | `convolutions` | which places a convolution reads, along a row and on a map |
 | `passes` | one network's answers to a picture that is moved, interleaved |
 | `rulers` | where the places of a map lie, and where stretching draws them |
+| `windows` | what ASPP reads at one place, on the photograph |
 | `regions` | where RoIAlign reads, and what two heads make of one region |
 | `many_heads` | several heads on one backbone, and what each reads |
 | `two_stages` | Mask R-CNN's figure, from its real tensors |
@@ -48,6 +49,7 @@ from deeplab_teach.plots.style import (
     to_image,
 )
 from deeplab_teach.plots.two_stages import draw_two_stages
+from deeplab_teach.plots.windows import draw_windows
 from deeplab_teach.plots.words import draw_cloud, draw_definition, draw_parts, draw_tokens
 
 __all__ = [
@@ -85,6 +87,7 @@ __all__ = [
     "draw_region",
     "draw_row_passes",
     "draw_ruler",
+    "draw_windows",
     "draw_sampling",
     "draw_sheet",
     "draw_spread",

@@ -1,0 +1,58 @@
+"""The windows of ASPP on the photograph that its map was made of."""
+
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from torch import Tensor
+
+from deeplab_teach.grids import Grid
+from deeplab_teach.plots.style import COLORS, add_paled, hide_axes, new_figure, own_style, set_title
+
+BRANCHES = ("#56B4E9", "#CC79A7", "#009E73")  # no roles: only to tell one rate from the other
+
+
+def window(place: tuple[int, int], rate: int) -> list[tuple[int, int]]:
+    """The nine places `(row, column)` of the map that a 3x3 kernel at `rate` reads; some may lie beside the map."""
+    row, column = place
+    return [(row + dy, column + dx) for dy in (-rate, 0, rate) for dx in (-rate, 0, rate)]
+
+
+def on_map(place: tuple[int, int], size: tuple[int, int]) -> bool:
+    """Whether a place lies on a map of `size` rows and columns, and not on the padding around it."""
+    return 0 <= place[0] < size[0] and 0 <= place[1] < size[1]
+
+
+@own_style
+def draw_windows(
+    image: Tensor, size: tuple[int, int], grid: Grid, rates: Sequence[int], place: tuple[int, int], title: str
+) -> Figure:
+    """What ASPP reads at one place of its map: a dot for each weight, hollow where it lies on padding.
+
+    Args:
+        image: `(3, H, W)`.
+        size: rows and columns of the map.
+        grid: where its places lie on the image.
+        rates: of the 3x3 branches; the 1x1 branch reads the place itself, and image pooling all there is.
+        place: row and column.
+    """
+    reach = 1.05 * max(rates) * grid.stride
+    height, width = image.shape[-2:]
+    fig, (ax,) = new_figure(7.6, 6.2)
+    add_paled(ax, image)
+    x, y = grid.left + grid.stride * place[1], grid.top + grid.stride * place[0]
+    ax.plot(x, y, "s", color="black", markersize=5, zorder=3, label="1x1: the place itself")
+    frame = Rectangle((-0.5, -0.5), width, height, fill=False, edgecolor=COLORS["head"], linewidth=3)
+    frame.set_label("image pooling: all of it")
+    for rate, color in zip(rates, BRANCHES, strict=True):
+        for row, column in window(place, rate):
+            face = color if on_map((row, column), size) else "none"
+            x, y = grid.left + grid.stride * column, grid.top + grid.stride * row
+            ax.plot(x, y, "o", markersize=9, markerfacecolor=face, markeredgecolor=color, markeredgewidth=1.6)
+        ax.plot([], [], "o", color=color, label=f"3x3 at rate {rate}")
+    ax.add_patch(frame)
+    ax.set(xlim=(-reach, width + reach), ylim=(height + reach, -reach), facecolor="#E4E4E4")
+    hide_axes([ax])
+    fig.legend(loc="outside lower center", ncols=3, frameon=False)
+    set_title(fig, title)
+    return fig
