@@ -41,14 +41,14 @@ def draw_windows(
     fig, (ax,) = new_figure(7.6, 6.2)
     add_paled(ax, image)
     x, y = grid.left + grid.stride * place[1], grid.top + grid.stride * place[0]
-    ax.plot(x, y, "s", color="black", markersize=5, zorder=3, label="1x1: the place itself")
+    ax.plot(x, y, "s", color="black", markersize=4, zorder=3, label="1x1: the place itself")
     frame = Rectangle((-0.5, -0.5), width, height, fill=False, edgecolor=COLORS["head"], linewidth=3)
     frame.set_label("image pooling: all of it")
-    for rate, color in zip(rates, BRANCHES, strict=True):
+    for rate, color, dot in reversed(list(zip(rates, BRANCHES, (6, 10, 14), strict=True))):  # rings where they meet
         for row, column in window(place, rate):
             face = color if on_map((row, column), size) else "none"
             x, y = grid.left + grid.stride * column, grid.top + grid.stride * row
-            ax.plot(x, y, "o", markersize=9, markerfacecolor=face, markeredgecolor=color, markeredgewidth=1.6)
+            ax.plot(x, y, "o", markersize=dot, markerfacecolor=face, markeredgecolor=color, markeredgewidth=1.6)
         ax.plot([], [], "o", color=color, label=f"3x3 at rate {rate}")
     ax.add_patch(frame)
     ax.set(xlim=(-reach, width + reach), ylim=(height + reach, -reach), facecolor="#E4E4E4")
