@@ -135,7 +135,7 @@ def test_the_lists_written_by_hand():
     assert FIXED_STRIDES.keys() == {"alexnet", "vit_small", "text_encoder", "minilm"} | {
         *("vgg11", "vgg11_bn", "vgg13", "vgg16", "vgg16_bn", "vgg19")
     }
-    assert len(IMAGE_BACKBONES) == 20 and not IMAGE_BACKBONES.keys() & SEQUENCE_BACKBONES.keys()
+    assert len(IMAGE_BACKBONES) == 21 and not IMAGE_BACKBONES.keys() & SEQUENCE_BACKBONES.keys()
 
 
 def test_any_head_fits_a_pyramid():
