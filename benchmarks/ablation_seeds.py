@@ -26,13 +26,13 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from seeds import collect, percent
+from seeds import answers, collect, percent, person
 
 from deeplab_teach.cost import count
 from deeplab_teach.data_files import atomic_write
-from deeplab_teach.datasets import EmojiScenes, People, segmentation_collate, segmentation_transforms
+from deeplab_teach.datasets import EmojiScenes, People, segmentation_transforms
 from deeplab_teach.losses import segmentation_loss
-from deeplab_teach.metrics import confusion_matrix, iou, mean_iou, trimap_target
+from deeplab_teach.metrics import confusion_matrix, mean_iou, trimap_target
 from deeplab_teach.models import build_model
 from deeplab_teach.predict import predict_mask
 from deeplab_teach.speed import seconds
@@ -93,15 +93,9 @@ def keep(masks, name):
         Image.fromarray(sheet.numpy()).save(temporary, format="png", optimize=True)
 
 
-def person(confusion):
-    return round(100 * iou(confusion)[1].item(), 1)
-
-
 def on_scenes(piece, seed):
     model = trained(piece, seed, EmojiScenes(1600, size=SIZE, seed=seed), 3)
-    scenes = EmojiScenes(96, split="test", size=SIZE)
-    images, truth = segmentation_collate([scenes[i] for i in range(len(scenes))])
-    masks = torch.cat([predict_mask(model, batch) for batch in images.split(8)])
+    masks, truth = answers(model, "test", size=SIZE)
     near = {width: percent(masks, trimap_target(truth, width)) for width in WIDTHS}
     return {"iou": percent(masks, truth), "near": near}
 

@@ -6,8 +6,8 @@ Each row is one training run as the lesson makes it, with other scenes for each 
 percent on 96 scenes of known styles, on 96 whose style and photographs the training never showed, and there within a
 few pixels of an outline.
 
-"more steps": the same by the project's command, ten times as long; "and scenes": of 2,000 scenes, not 400, in as many
-steps; "and colours": these with light and colours varied.
+"more steps": the same by the project's command, ten times as long; "... and scenes": of 2,000 scenes, not 400, in as
+many steps; "..., scenes and colours": these with light and colours varied.
 """
 
 import time

@@ -14,12 +14,11 @@ training; the runs "slow norms" leave it so.
 """
 
 import torch
-from seeds import HEAD, answers, collect, percent
+from seeds import HEAD, answers, collect, percent, person
 from torch import nn
 
 from deeplab_teach.checkpoint import load_model
 from deeplab_teach.datasets import LESSON_CLASSES, EmojiScenes, People, segmentation_transforms
-from deeplab_teach.metrics import iou
 from deeplab_teach.models import build_model
 from deeplab_teach.training import dataset_confusion, train
 from deeplab_teach.weights import load_weights
@@ -65,8 +64,8 @@ def one_run(run, seed):
     people = People("yours+train", transforms=segmentation_transforms(224))
     train(model, people, epochs=20, seed=seed, progress=False, **rates)
     test = People("test")
-    person, near = (100 * iou(dataset_confusion(model, test, trimap_width=width))[1].item() for width in (None, 2))
-    return {"person": round(person, 1), "near": round(near, 1)}
+    whole, near = (person(dataset_confusion(model, test, trimap_width=width)) for width in (None, 2))
+    return {"person": whole, "near": near}
 
 
 if __name__ == "__main__":

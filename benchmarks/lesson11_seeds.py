@@ -15,7 +15,7 @@ import copy
 import functools
 
 import torch
-from seeds import collect
+from seeds import collect, person
 from torch.utils.data import Subset
 from torchvision.transforms import v2
 
@@ -72,8 +72,8 @@ def trained(name, seed):
     after = averages(model.backbone)
     moved = sum((after[k] - before[k]).abs().sum() for k in before) / sum(before[k].abs().sum() for k in before)
     test = People("test")
-    whole, near = (100 * iou(dataset_confusion(model, test, trimap_width=width)) for width in (None, 2))
-    row = {"person": round(whole[1].item(), 1), "near": round(near[1].item(), 1)}
+    whole, near = (person(dataset_confusion(model, test, trimap_width=width)) for width in (None, 2))
+    row = {"person": whole, "near": near}
     return row | ({} if how == "scratch" else {"moved": round(moved.item(), 3)})
 
 
@@ -159,7 +159,7 @@ def careless(seed):
         return [predict_classes(classifier, turn(picture / 255), top=1)[0][0] for picture, _ in test]
 
     def score():
-        return round(100 * iou(dataset_confusion(mask, test))[1].item(), 1)
+        return person(dataset_confusion(mask, test))
 
     def others(names):
         return sum(a != b for a, b in zip(names, at_first, strict=True))

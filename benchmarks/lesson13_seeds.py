@@ -18,7 +18,7 @@ an eighth; in the one the norms measure the scene, in the other they stay as the
 """
 
 import torch
-from seeds import collect
+from seeds import collect, person
 from torch import nn
 from torch.utils.data import Dataset
 from torchvision.transforms import v2
@@ -74,10 +74,6 @@ def teach(model, photographs, seed):
     train(model, photographs, epochs=16, seed=seed, progress=False)
 
 
-def person(model, dataset):
-    return round(100 * iou(dataset_confusion(model, dataset))[1].item(), 1)
-
-
 def leak(how, seed):
     photographs = list(People("yours"))
     generator = torch.Generator().manual_seed(seed)
@@ -89,7 +85,10 @@ def leak(how, seed):
     taught = [number for number in range(2 * len(photographs)) if number not in kept]
     model = untaught(seed)
     teach(model, Shots(photographs, taught, segmentation_transforms(192)), seed)
-    return {"kept": person(model, Shots(photographs, kept)), "test": person(model, People("test"))}
+    return {
+        "kept": person(dataset_confusion(model, Shots(photographs, kept))),
+        "test": person(dataset_confusion(model, People("test"))),
+    }
 
 
 def first_layer(kind, seed):
@@ -101,7 +100,7 @@ def first_layer(kind, seed):
         weight = model.backbone.features[0][0].weight
         nn.init.normal_(weight, std=weight.std().item())
     teach(model, People("yours", transforms=v2.Compose([views, seen])), seed)
-    return {"test": person(model, People("test", transforms=seen))}
+    return {"test": person(dataset_confusion(model, People("test", transforms=seen)))}
 
 
 def pretrained(output_stride):

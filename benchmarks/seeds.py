@@ -11,7 +11,7 @@ import torch
 from deeplab_teach.checkpoint import load_model
 from deeplab_teach.data_files import atomic_write
 from deeplab_teach.datasets import LESSON_CLASSES, EmojiScenes, segmentation_collate
-from deeplab_teach.metrics import COCO_THRESHOLDS, average_precision, confusion_matrix, mean_iou
+from deeplab_teach.metrics import COCO_THRESHOLDS, average_precision, confusion_matrix, iou, mean_iou
 from deeplab_teach.models import build_model
 from deeplab_teach.predict import predict_mask
 from deeplab_teach.training import dataset_detections, train
@@ -31,15 +31,20 @@ def trained(backbone, head, seed, *, pretrained=True, output_stride=16, **option
     return model
 
 
-def answers(model, split):
-    """What the model says of 96 scenes, and the truth: two `(96, 160, 160)`."""
-    scenes = EmojiScenes(96, split=split)
+def answers(model, split, size=160):
+    """What the model says of 96 scenes, and the truth: two `(96, size, size)`."""
+    scenes = EmojiScenes(96, split=split, size=size)
     images, truth = segmentation_collate([scenes[i] for i in range(len(scenes))])
     return torch.cat([predict_mask(model, batch).cpu() for batch in images.split(16)]), truth
 
 
 def percent(masks, truth):
     return round(100 * mean_iou(confusion_matrix(masks, truth, len(LESSON_CLASSES))), 1)
+
+
+def person(confusion):
+    """IoU of "person", the second of two classes, in percent."""
+    return round(100 * iou(confusion)[1].item(), 1)
 
 
 def ap(model, dataset):

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from deeplab_teach.explore.shell import label, play
 from deeplab_teach.features import Backbone, deep_key
-from deeplab_teach.plots.windows import draw_windows, on_map, window
+from deeplab_teach.plots.convolutions import weights_that_read
+from deeplab_teach.plots.windows import draw_windows
 
 
 def aspp_windows_viewer(image: Tensor, backbone: Backbone, rates: Sequence[int]) -> Callable[..., tuple[Figure, str]]:
@@ -17,9 +18,11 @@ def aspp_windows_viewer(image: Tensor, backbone: Backbone, rates: Sequence[int])
 
     def view(row: int, column: int) -> tuple[Figure, str]:
         place = min(row, size[0] - 1), min(column, size[1] - 1)
-        counts = {rate: sum(on_map(each, size) for each in window(place, rate)) for rate in rates}
         fig = draw_windows(image, size, grid, rates, place, f"What ASPP reads at row {place[0]}, column {place[1]}")
-        words = ", ".join(f"{count} at rate {rate}" for rate, count in counts.items())
+        along_rows, along_columns = (
+            {rate: weights_that_read(side, rate)[i] for rate in rates} for side, i in zip(size, place, strict=True)
+        )
+        words = ", ".join(f"{along_rows[rate] * along_columns[rate]} at rate {rate}" for rate in rates)
         return fig, f"Of nine weights, this many read the map: {words}. Hollow ones lie on padding and read zeros."
 
     return view

@@ -1,5 +1,6 @@
 """The windows of ASPP on the photograph that its map was made of."""
 
+import itertools
 from collections.abc import Sequence
 
 from matplotlib.figure import Figure
@@ -10,17 +11,6 @@ from deeplab_teach.grids import Grid
 from deeplab_teach.plots.style import COLORS, add_paled, hide_axes, new_figure, own_style, set_title
 
 BRANCHES = ("#56B4E9", "#CC79A7", "#009E73")  # no roles: only to tell one rate from the other
-
-
-def window(place: tuple[int, int], rate: int) -> list[tuple[int, int]]:
-    """The nine places `(row, column)` of the map that a 3x3 kernel at `rate` reads; some may lie beside the map."""
-    row, column = place
-    return [(row + dy, column + dx) for dy in (-rate, 0, rate) for dx in (-rate, 0, rate)]
-
-
-def on_map(place: tuple[int, int], size: tuple[int, int]) -> bool:
-    """Whether a place lies on a map of `size` rows and columns, and not on the padding around it."""
-    return 0 <= place[0] < size[0] and 0 <= place[1] < size[1]
 
 
 @own_style
@@ -45,8 +35,8 @@ def draw_windows(
     frame = Rectangle((-0.5, -0.5), width, height, fill=False, edgecolor=COLORS["head"], linewidth=3)
     frame.set_label("image pooling: all of it")
     for rate, color, dot in reversed(list(zip(rates, BRANCHES, (6, 10, 14), strict=True))):  # rings where they meet
-        for row, column in window(place, rate):
-            face = color if on_map((row, column), size) else "none"
+        for row, column in itertools.product(*((i - rate, i, i + rate) for i in place)):
+            face = color if 0 <= row < size[0] and 0 <= column < size[1] else "none"
             x, y = grid.left + grid.stride * column, grid.top + grid.stride * row
             ax.plot(x, y, "o", markersize=dot, markerfacecolor=face, markeredgecolor=color, markeredgewidth=1.6)
         ax.plot([], [], "o", color=color, label=f"3x3 at rate {rate}")
