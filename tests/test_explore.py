@@ -23,6 +23,7 @@ from deeplab_teach.explore import (
     cost_of_kinds,
     cut_out,
     definition,
+    layer_gradients,
     name_photo,
     neighbours,
     neighbours_viewer,
@@ -479,6 +480,24 @@ def test_ruler_swept():
     assert exact == [(33, 8), (65, 8), (129, 8), (33, 16), (65, 16), (129, 16), (33, 32), (65, 32), (129, 32)]
 
 
+def test_layer_gradients_swept():
+    calls = []
+
+    def measure(blocks, shortcuts):
+        calls.append((blocks, shortcuts))
+        return [2.0 ** (0 if shortcuts else layer) for layer in range(6 * blocks, -1, -1)]
+
+    box = layer_gradients(measure)
+    for blocks in (1, 2):
+        for shortcuts in (False, True):
+            box.controls["blocks"].value, box.controls["shortcuts"].value = blocks, shortcuts
+            text, times = sentence_of(box), 1 if shortcuts else 2 ** (6 * blocks)
+            assert text.startswith(f"{'With' if shortcuts else 'Without'} shortcuts, {6 * blocks + 1} convolutions: ")
+            assert f"1.0 at the last one, {times}.0 at the first, {times} times as much" in text and shown(box)
+    box.controls["blocks"].value = 1
+    assert len(calls) == len(set(calls)), "nothing is measured twice"
+
+
 def test_rates_on_a_map_swept():
     box = rate_on_a_map()
     controls, pictures = box.controls, set()
@@ -777,7 +796,7 @@ def test_nothing_that_ipywidgets_7_lacks(scenes, runs):
     tiny = build_model("mobilenet_v2", "classification", 7)
     boxes += (cost_of_kinds(), places({"tiny": tiny}, range(7), ("chelsea",)), rates_in_a_row(), rate_on_a_map())
     boxes += (row_passes(ROW, FIRST, SECOND), picture_passes(scenes[0][0], {(0, 0): torch.ones(2, 2)}, 2), ruler())
-    boxes += (choose(CANDIDATES), definition())
+    boxes += (choose(CANDIDATES), definition(), layer_gradients(lambda blocks, shortcuts: [1.0, 2.0]))
     boxes += (aspp_windows(scenes[0][0] / 255, BACKBONES["mobilenet_v2"](), (1, 2, 3)),)
     detector = build_model("resnet18", "fcos", len(scenes.classes), out_channels=64, depth=1)
     boxes += (answering(scenes[0][0], places_of(detector), PYRAMID), thresholds(detector, scenes, scenes.classes))

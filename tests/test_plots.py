@@ -16,18 +16,25 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.patches import FancyBboxPatch, Rectangle
 from matplotlib.text import Text
 from PIL import Image
+from torch import nn
 
 from deeplab_teach import plots
-from deeplab_teach.cost import Block, blocks, count
+from deeplab_teach.backbones import resnet50
+from deeplab_teach.backbones.mobilenetv2 import InvertedResidual
+from deeplab_teach.backbones.resnet import BasicBlock, Bottleneck
+from deeplab_teach.backbones.xception import XceptionBlock
+from deeplab_teach.cost import Block, blocks, count, count_params
 from deeplab_teach.datasets import LESSON_CLASSES, EmojiScenes
 from deeplab_teach.metrics import trimap_band
 from deeplab_teach.models import build_model
 from deeplab_teach.papers import CASES, NETWORKS, role_of
+from deeplab_teach.plots.blocks import has_shortcut
 from deeplab_teach.plots.convolutions import draw_conv, draw_kernel
 from deeplab_teach.plots.heat import UPSAMPLINGS
 from deeplab_teach.plots.network import draw_network
 from deeplab_teach.plots.passes import draw_passes, draw_row_passes
 from deeplab_teach.plots.rulers import draw_ruler, stretched_places
+from deeplab_teach.plots.style import outline
 from deeplab_teach.regions import roi_align, sampling_points
 
 # The palette as its authors give it (Okabe and Ito 2008), without black and white.
@@ -261,11 +268,18 @@ def test_masks_under_their_images(scenes):
     assert len(drawn) == 18
     for i, (image, _) in enumerate(scenes):
         assert np.array_equal(drawn[i], image.permute(1, 2, 0).numpy())
+        lines = outline(truth[i]).numpy()
         for j, masks in ((1, truth), (2, prediction)):
-            assert np.array_equal(drawn[6 * j + i], plots.color_mask(masks[i], LESSON_CLASSES).permute(1, 2, 0).numpy())
+            picture, labels = np.asarray(drawn[6 * j + i]), masks[i].numpy()
+            assert picture[lines].max() == 0, "the true outline is black in every row"
+            elsewhere = picture[(labels == 0) & ~lines]
+            assert (elsewhere == elsewhere[:, :1]).all() and elsewhere.min() >= 0.7, "background: a pale grey image"
+            colours = plots.color_mask(masks[i], LESSON_CLASSES).permute(1, 2, 0).numpy() / 255
+            inside = (labels > 0) & ~lines
+            assert np.abs(picture[inside] - colours[inside]).max() <= 0.25, "near the colour of the class"
     assert [ax.get_ylabel() for ax in fig.axes[::6]] == ["image", "truth", "prediction"]
     found = sorted(set(torch.stack(truth).unique().tolist()))
-    assert [text.get_text() for text in fig.legends[0].get_texts()] == [LESSON_CLASSES[i] for i in found]
+    assert [text.get_text() for text in fig.legends[0].get_texts()] == [LESSON_CLASSES[i] for i in found if i]
     readable(fig)
     kind, data = plots.encode(fig, photo=True)
     assert kind == "image/jpeg" and len(data) < LIMIT and decoded(data).format == "JPEG"
@@ -275,7 +289,10 @@ def test_only_classes_that_occur_are_named(scenes):
     mask = torch.zeros(160, 160, dtype=torch.int64)
     mask[:9], mask[9:20] = 255, 3
     fig = plots.draw_masks([scenes[0][0]], {"truth": [mask]}, LESSON_CLASSES, "One")
-    assert [text.get_text() for text in fig.legends[0].get_texts()] == ["background", LESSON_CLASSES[3]]
+    assert [text.get_text() for text in fig.legends[0].get_texts()] == [LESSON_CLASSES[3]]
+    drawn = np.asarray(fig.axes[1].images[0].get_array())
+    assert drawn[:9].min() == 1, "what does not count is white"
+    assert (drawn[20:] == drawn[20:, :, :1]).all(), "no outline around it"
 
 
 def test_a_mask_of_nothing_but_ignored_pixels(scenes):
@@ -297,15 +314,15 @@ def test_wrong_pixels_in_the_band_are_marked_and_no_others(scenes):
     band = trimap_band(truth, 3)
     fig = plots.draw_errors(image, truth, predictions, band, LESSON_CLASSES, "Within 3 pixels of an outline")
     assert len(fig.axes) == 5
-    vermilion = np.array([0xD5, 0x5E, 0x00])
+    vermilion = np.array([0xD5, 0x5E, 0x00]) / 255
     for ax, (name, mask) in zip(fig.axes[2:], predictions.items(), strict=True):
         picture = np.asarray(ax.images[0].get_array())
         wrong = ((mask != truth) & band).numpy()
-        assert np.array_equal((picture == vermilion).all(axis=2), wrong)
-        right = band.numpy() & ~wrong
-        colours = plots.color_mask(mask, LESSON_CLASSES).permute(1, 2, 0).numpy()
-        assert np.array_equal(picture[right], colours[right]), "in the band as predicted"
-        assert picture[~band.numpy()].min() >= 176, "outside the band pale"
+        assert np.array_equal(np.isclose(picture, vermilion, atol=1e-4).all(axis=2), wrong)
+        right = band.numpy() & ~wrong & (mask > 0).numpy() & ~outline(truth).numpy()
+        colours = plots.color_mask(mask, LESSON_CLASSES).permute(1, 2, 0).numpy() / 255
+        assert np.abs(picture[right] - colours[right]).max() <= 0.25, "in the band as predicted"
+        assert picture[~band.numpy()].min() >= 0.7, "outside the band pale"
         share = 100 * wrong.sum() / band.sum().item()
         assert ax.get_title() == f"{name}\n{share:.0f} % of the band wrong"
     assert "0 % of the band wrong" in fig.axes[-1].get_title()
@@ -805,3 +822,176 @@ def test_a_figure_brings_its_alternative_text(shell, photo, kind, form):
     assert picture.metadata == {kind: {"alt": alt}}
     assert decoded(base64.b64decode(picture.data[kind])).format == form
     assert caption.data["text/markdown"] == f"*{alt}*"
+
+
+# ------------------------------------------------------------------------------------------------- mechanisms
+
+
+class Plain(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(64, 64, 3, padding=1)
+
+    def forward(self, x):
+        return self.conv(x)
+
+
+def test_blocks_are_as_wide_as_their_channels_and_cost_what_they_cost():
+    drawn = {
+        "plain": Plain(),
+        "bottleneck": Bottleneck(256, 64),
+        "inverted": InvertedResidual(64, 64),
+        "Xception": XceptionBlock(256, (256, 256, 256)),
+    }
+    fig = plots.draw_blocks(drawn, 14, "Four blocks")
+    readable(fig)
+    shapes = [patch.get_xy() for patch in fig.axes[0].patches]
+    widths = [(round(s[1][0] - s[0][0], 4), round(s[2][0] - s[3][0], 4)) for s in shapes]  # below, above
+    scale = 1.5 / 384
+    due = [(64, 64), (256, 64), (64, 64), (64, 256), (64, 384), (384, 384), (384, 64), *[(256, 256)] * 6]
+    assert widths == [(round(a * scale, 4), round(b * scale, 4)) for a, b in due]
+    for block in drawn.values():
+        cost = count_params(block)
+        assert any(f"{cost / 1e3:,.0f} thousand parameters" in text for text in texts(fig))
+    work = 14 * 14 * (256 * 64 + 64 * 64 * 9 + 64 * 256)
+    assert any(text.endswith(f"\n{work / 1e6:,.0f} million multiply-adds") for text in texts(fig))
+    assert texts(fig).count("shortcut") == 3
+
+
+@pytest.mark.parametrize(
+    ("block", "due"),
+    [
+        (Plain(), False),
+        (BasicBlock(8, 8), True),
+        (Bottleneck(8, 8), True),  # by a convolution
+        (InvertedResidual(8, 8, stride=2), False),
+        (InvertedResidual(8, 8), True),
+        (XceptionBlock(8, (8, 8, 8), last=True), False),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_shortcut_is_what_comes_through_without_weights(block, due):
+    before = {key: value.clone() for key, value in block.state_dict().items()}
+    assert has_shortcut(block) == due
+    assert block.training and all(torch.equal(before[key], value) for key, value in block.state_dict().items())
+
+
+def test_wiring_has_a_line_for_each_kernel():
+    layers = {
+        "ordinary": nn.Conv2d(4, 4, 3, padding=1),
+        "depthwise": nn.Conv2d(4, 4, 3, padding=1, groups=4),
+        "pointwise": nn.Conv2d(4, 6, 1),
+        "two groups": nn.Conv2d(4, 2, 3, groups=2),
+    }
+    fig = plots.draw_wiring(layers, "Which channel goes where")
+    readable(fig)
+    for ax, layer in zip(fig.axes, layers.values(), strict=True):
+        assert len(ax.lines) * layer.kernel_size[0] ** 2 == layer.weight.numel()
+        assert ax.get_title().endswith(f"\n{layer.weight.numel()} weights")
+    x = torch.rand(1, 4, 5, 5, requires_grad=True)
+    for o in range(2):  # the lines go where the values come from
+        seen = torch.autograd.grad(layers["two groups"](x)[0, o].sum(), x)[0].abs().sum(dim=(0, 2, 3)) > 0
+        lines = {line.get_xdata()[0] for line in fig.axes[3].lines if line.get_xdata()[1] == o + 1}
+        assert lines == set(seen.nonzero().flatten().tolist())
+
+
+def test_each_weight_of_a_row_has_a_colour():
+    conv, linear = nn.Conv1d(1, 1, 3, padding=1), nn.Linear(6, 4)
+    fig = plots.draw_weights(6, {"convolution": conv, "linear layer": linear}, "Shared or not")
+    readable(fig)
+    for ax, layer in zip(fig.axes, (conv, linear), strict=True):
+        x = torch.rand(1, 6, requires_grad=True)
+        due = set()
+        for o, value in enumerate(layer(x).flatten()):
+            seen = torch.autograd.grad(value, x, retain_graph=True)[0].flatten().nonzero().flatten().tolist()
+            due |= {(i, o) for i in seen}
+        assert {tuple(line.get_xdata()) for line in ax.lines} == due
+        colours = {to_hex(line.get_color()) for line in ax.lines}
+        assert len(colours) == layer.weight.numel()
+
+
+def test_neighbours_read_other_places_at_rate_two():
+    fig = plots.draw_neighbours(15, ((1, 1, 1), (2, 2, 2), (1, 2, 3)), "What two neighbours read")
+    readable(fig)
+    counts = []
+    for ax in fig.axes:
+        colours = [to_hex(patch.get_facecolor()) for patch in ax.patches]
+        assert len(colours) == 15 * 15
+        counts.append([colours.count(colour) for colour in ("#56b4e9", "#cc79a7", "#444444")])
+    assert counts == [[7, 7, 42], [49, 49, 0], [13, 13, 156]]
+
+
+def test_rates_are_those_of_the_convolutions():
+    stages = {f"output stride {s}": resnet50(output_stride=s).layer4 for s in (32, 16, 8)}
+    fig = plots.draw_rates(stages, "The last stage")
+    readable(fig)
+    words = [text for text in texts(fig) if "rate" in text and "The" not in text]
+    assert words == ["stride 2\nrate 1", "rate 1", "rate 1", "rate 1", "rate 2", "rate 2", "rate 2", "rate 4", "rate 4"]
+
+
+def test_a_swap_lights_what_reads_the_backbone():
+    with torch.device("meta"):
+        models = {name: build_model(name, "deeplabv3plus", 5, channels=16) for name in ("mobilenet_v2", "resnet18")}
+    fig = plots.draw_swap(models, "One head, two backbones")
+    readable(fig)
+    boxes = [patch for patch in fig.axes[0].patches if to_hex(patch.get_facecolor()) == "#e69f00"]
+    lit = [patch for patch in boxes if patch.get_alpha() == 1]
+    names = [key.rpartition(".")[0] for key, m in models["resnet18"].head.named_modules() if isinstance(m, nn.Conv2d)]
+    assert len(boxes) == 2 * len(names) and len(lit) == 6, "five branches of ASPP and the path from c2"
+
+
+def test_fields_and_places_over_a_photograph():
+    fields = {"c1": (7, 2), "c5": (427, 32)}
+    fig = plots.draw_fields(torch.rand(3, 300, 450), fields, "How far one value sees")
+    for ax, (field, stride) in zip(fig.axes, fields.values(), strict=True):
+        box = ax.patches[0]
+        middle = (box.get_x() + field / 2, box.get_y() + field / 2)
+        assert box.get_width() == field and middle in set(map(tuple, ax.lines[0].get_xydata().tolist()))
+        assert len(ax.lines[0].get_xdata()) == -(-300 // stride) * -(-450 // stride)
+
+
+def test_single_channels_spread_over_a_map():
+    features = {"c1": torch.rand(1, 16, 12, 18), "c5": torch.rand(1, 100, 3, 5)}
+    fig = plots.draw_channels(features, "One channel each", count=4)
+    readable(fig)
+    for i, (value, channel) in enumerate([(features["c1"], c) for c in (0, 4, 8, 12)]):
+        assert np.array_equal(fig.axes[i].images[0].get_array(), value[0, channel].numpy())
+    assert [ax.get_title() for ax in fig.axes[4:]] == ["0", "25", "50", "75"]
+
+
+def test_a_stack_of_maps_is_true_to_scale():
+    features = {"c1": torch.rand(1, 4, 50, 80), "c2": torch.rand(1, 8, 25, 40)}
+    fig = plots.draw_stack(torch.rand(3, 100, 160), features, "A pyramid")
+    readable(fig)
+    sides = [(image.get_extent()[1] * 2, image.get_extent()[3] * 2) for image in fig.axes[0].images]
+    assert sides == [(160, 100), (80, 50), (40, 25)]
+
+
+def test_intersection_and_union_in_three_colours():
+    truth, mask = torch.zeros(40, 60, dtype=torch.bool), torch.zeros(40, 60, dtype=torch.bool)
+    truth[5:25, 5:25], mask[5:25, 15:45] = True, True
+    fig = plots.draw_iou(torch.rand(3, 40, 60), truth, mask, "bus", "How much of it")
+    readable(fig)
+    assert fig.axes[2].get_title() == f"{20 * 10} of {20 * 40} pixels: 25 %"
+    assert fig.axes[0].get_title() == "the true bus: 400 pixels"
+    picture = np.asarray(fig.axes[2].images[0].get_array())
+    assert np.array_equal((picture.std(axis=2) < 1e-3), (~(truth ^ mask)).numpy()), "grey in both and in none"
+    empty = torch.zeros_like(truth)
+    assert plots.draw_iou(torch.rand(3, 40, 60), empty, empty, "bus", "t").axes[2].get_title().startswith("0 of 0")
+
+
+def test_a_confusion_matrix_in_shares_of_each_row():
+    confusion = torch.tensor([[90, 10, 0], [2, 6, 0], [0, 0, 0]])
+    fig = plots.draw_confusion(confusion, ("background", "cat", "dog"), "Who is taken for whom")
+    readable(fig)
+    shares = np.asarray(fig.axes[0].images[0].get_array())
+    assert np.allclose(shares, [[90, 10, 0], [25, 75, 0], [0, 0, 0]])
+    assert [text.get_text() for text in fig.axes[0].texts] == ["90", "10", "25", "75"]
+
+
+def test_a_level_to_compare_with_and_a_logarithmic_axis():
+    lines = {"deep": [400.0, 20.0, 1.0], "shallow": [0.5, 0.6, 0.7]}
+    fig = plots.draw_lines([1, 2, 3], lines, "Sizes", xlabel="layer", ylabel="size", log=True, level=(2.3, "guessing"))
+    readable(fig)
+    ax = fig.axes[0]
+    assert ax.get_yscale() == "log" and list(ax.lines[0].get_ydata()) == [2.3, 2.3] and "guessing" in texts(fig)

@@ -10,6 +10,7 @@ from deeplab_teach.explore.atrous import rate_on_a_map, rates_in_a_row, view_rat
 from deeplab_teach.explore.boxes import answering, answering_viewer, thresholds, thresholds_viewer
 from deeplab_teach.explore.budget import choice_viewer, choose
 from deeplab_teach.explore.costs import cost_of_kinds, view_kinds
+from deeplab_teach.explore.gradients import layer_gradients, layer_gradients_viewer
 from deeplab_teach.explore.heat import places, places_viewer
 from deeplab_teach.explore.outlines import borders, borders_viewer
 from deeplab_teach.explore.own_words import definition, view_definition
@@ -54,6 +55,8 @@ __all__ = [
     "view_sizes",
     "stages_viewer",
     "view_swap",
+    "layer_gradients",
+    "layer_gradients_viewer",
     "name_photo",
     "neighbours",
     "neighbours_viewer",

@@ -1,5 +1,6 @@
 """Charts of numbers: bars made of parts, curves, and points that stand for models."""
 
+import math
 from collections.abc import Container, Sequence
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -7,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, NullLocator
 from matplotlib.transforms import Bbox
+from torch import Tensor
 
 from deeplab_teach.plots.style import COLORS, OBJECTS, ink, new_figure, own_style, set_title
 
@@ -70,9 +72,21 @@ def draw_costs(costs: dict, title: str) -> Figure:
 
 @own_style
 def draw_lines(
-    x: Sequence[float], lines: dict, title: str, *, xlabel: str, ylabel: str, colors: Sequence[str] | None = None
+    x: Sequence[float],
+    lines: dict,
+    title: str,
+    *,
+    xlabel: str,
+    ylabel: str,
+    colors: Sequence[str] | None = None,
+    level: tuple[float, str] | None = None,
+    log: bool = False,
 ) -> Figure:
     """A few curves over the same `x`: `lines = {"with decoder": [...], ...}`, named at their ends.
+
+    Args:
+        level: `(height, name)` of a dashed line to compare with, such as guessing.
+        log: a logarithmic vertical axis.
 
     Raises:
         ValueError: more curves than colours, of which there are five unless given.
@@ -81,10 +95,17 @@ def draw_lines(
     if len(lines) > len(colors):
         raise ValueError(f"there are {len(colors)} colours for {len(lines)} curves: draw fewer, or give `colors`.")
     fig, (ax,) = new_figure(6.4, 3.2)
-    every = [value for values in lines.values() for value in values]
+    scale = math.log if log else float
+    every = [scale(value) for values in lines.values() for value in values]
     heights, apart = {}, 0.07 * (max(every) - min(every))  # where each name stands, so that none covers another
     for name in sorted(lines, key=lambda name: lines[name][-1]):
-        heights[name] = max([lines[name][-1], *(height + apart for height in heights.values())])
+        heights[name] = max([scale(lines[name][-1]), *(height + apart for height in heights.values())])
+    heights = {name: math.exp(height) if log else height for name, height in heights.items()}
+    if log:
+        ax.set_yscale("log")
+    if level is not None:
+        ax.axhline(level[0], color=COLORS["input"], linestyle="--", linewidth=1)
+        ax.annotate(level[1], (x[0], level[0]), (0, 3), textcoords="offset points", color="#666666", fontsize=8)
     for (name, values), color in zip(lines.items(), colors, strict=False):
         ax.plot(x, values, marker="o", markersize=4, color=color)
         ax.annotate(name, (x[-1], heights[name]), (6, 0), textcoords="offset points", va="center", color=ink(color))
@@ -125,6 +146,30 @@ def draw_spread(
     ax.grid(axis="y", alpha=0.25)
     if len(series) > 1:
         fig.legend(loc="outside lower center", ncols=len(series), frameon=False)
+    set_title(fig, title)
+    return fig
+
+
+@own_style
+def draw_confusion(confusion: Tensor, classes: Sequence[str], title: str) -> Figure:
+    """A confusion matrix as a coloured grid: of each true class (row), which share of its pixels got which label.
+
+    Args:
+        confusion: `metrics.confusion_matrix`, `(K, K)`.
+        classes: the K names; a class without a pixel has an empty row.
+    """
+    shares = 100 * confusion / confusion.sum(dim=1, keepdim=True).clamp(min=1)
+    side = 0.42 * len(classes) + 1.6
+    fig, (ax,) = new_figure(side + 0.6, side)
+    ax.imshow(shares.numpy(), cmap="Blues", vmin=0, vmax=100)
+    for row, values in enumerate(shares.tolist()):
+        for column, value in enumerate(values):
+            if value >= 0.5:
+                color = "white" if value > 50 else "black"
+                ax.text(column, row, f"{value:.0f}", ha="center", va="center", fontsize=7.5, color=color)
+    ax.set_xticks(range(len(classes)), classes, rotation=60, ha="right")
+    ax.set_yticks(range(len(classes)), classes)
+    ax.set(xlabel="predicted", ylabel="true")
     set_title(fig, title)
     return fig
 

@@ -21,12 +21,12 @@ def upsample(places: Tensor, size: Sequence[int], mode: str = "bilinear") -> Ten
 
 @own_style
 def draw_heat(image: Tensor, maps: dict[str, Tensor], title: str, *, label: str = "probability") -> Figure:
-    """An image, and beside it each map `{"stride 32": (h, w) in 0..1, ...}` at its own resolution."""
+    """An image, and beside it, as large, each map `{"stride 32": (h, w) in 0..1, ...}` at its own resolution."""
     fig, axes = new_figure(2.7 * (1 + len(maps)), 3.1, 1, 1 + len(maps))
     axes[0].imshow(to_image(image))
     axes[0].set_title(f"image\n{image.shape[-2]} x {image.shape[-1]}", color=COLORS["input"], fontsize=9)
     for ax, (name, value) in zip(axes[1:], maps.items(), strict=True):
-        drawn = ax.imshow(value.cpu().numpy(), cmap="magma", interpolation="nearest", vmin=0, vmax=1)
+        drawn = _add_map(ax, image, value)
         ax.set_title(f"{name}\n{value.shape[0]} x {value.shape[1]} places", fontsize=9)
     fig.colorbar(drawn, ax=axes, orientation="horizontal", shrink=0.6, aspect=40, label=label)
     hide_axes(axes)
@@ -39,9 +39,9 @@ def draw_found(image: Tensor, places: Tensor, threshold: float, mode: str, title
     """A map of probabilities, the same stretched over the image, and the pixels above the threshold."""
     fig, axes = new_figure(8.4, 3.1, 1, 3)
     large = upsample(places, image.shape[-2:], mode)
-    axes[0].imshow(places.cpu().numpy(), cmap="magma", interpolation="nearest", vmin=0, vmax=1)
+    _add_map(axes[0], image, places)
     axes[0].set_title(f"{places.shape[0]} x {places.shape[1]} places")
-    drawn = axes[1].imshow(large.cpu().numpy(), cmap="magma", interpolation="nearest", vmin=0, vmax=1)
+    drawn = _add_map(axes[1], image, large)
     axes[1].set_title(f"stretched, {mode}")
     found = large >= threshold
     pixels = to_image(image)
@@ -52,3 +52,9 @@ def draw_found(image: Tensor, places: Tensor, threshold: float, mode: str, title
     hide_axes(axes)
     set_title(fig, title)
     return fig
+
+
+def _add_map(ax, image, places):
+    """A map of probabilities, drawn as large as its image."""
+    extent = (-0.5, image.shape[-1] - 0.5, image.shape[-2] - 0.5, -0.5)
+    return ax.imshow(places.cpu().numpy(), cmap="magma", interpolation="nearest", vmin=0, vmax=1, extent=extent)

@@ -10,7 +10,17 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from deeplab_teach.plots.style import COLORS, add_framed, hide_axes, ink, new_figure, own_style, set_title, to_image
+from deeplab_teach.plots.style import (
+    COLORS,
+    add_framed,
+    add_paled,
+    hide_axes,
+    ink,
+    new_figure,
+    own_style,
+    set_title,
+    to_image,
+)
 
 ARROW = {"arrowstyle": "->", "color": "#444444", "linewidth": 1.2, "shrinkA": 0, "shrinkB": 0}
 WORDS = {"ha": "center", "va": "bottom", "fontsize": 8.5}  # of a name above what it names
@@ -19,7 +29,9 @@ WORDS = {"ha": "center", "va": "bottom", "fontsize": 8.5}  # of a name above wha
 @own_style
 def draw_labelled(images: Sequence[Tensor], labels: list[str], title: str) -> Figure:
     """Images in a row, each with what a classifier says of it underneath."""
-    fig, axes = new_figure(2.6 * len(images), 4.0, 1, len(images))
+    shapes = [image.shape[-1] / image.shape[-2] for image in images]  # so that all are equally high
+    width = 2.6 * len(images)
+    fig, axes = new_figure(width, width / sum(shapes) + 1.0, 1, len(images), width_ratios=shapes)
     for ax, image, label in zip(axes, images, labels, strict=True):
         ax.imshow(to_image(image))
         ax.set_xlabel(label)
@@ -51,7 +63,8 @@ def draw_guesses(image: Tensor, guesses: dict[str, list[tuple[str, float]]], tit
     axes[0].imshow(to_image(image))
     axes[0].set(xticks=[], yticks=[])
     for ax, (name, rows) in zip(axes[1:], guesses.items(), strict=True):
-        ax.barh(range(len(rows)), [100 * p for _, p in rows], color=COLORS["input"])
+        bars = ax.barh(range(len(rows)), [100 * p for _, p in rows], color=COLORS["input"])
+        ax.bar_label(bars, fmt="%.0f", padding=2, fontsize=7.5)
         ax.set_yticks(range(len(rows)), [textwrap.shorten(label, 20, placeholder="...") for label, _ in rows])
         ax.invert_yaxis()
         ax.set(xlim=(0, 100), xlabel="probability, %", title=name)
@@ -123,22 +136,75 @@ def draw_patches(images: Sequence[Tensor], places: Sequence[tuple], names: Seque
 
 
 @own_style
-def draw_features(image: Tensor, features: dict[str, Tensor], title: str) -> Figure:
+def draw_features(image: Tensor, features: dict[str, Tensor], title: str, *, role: str | None = None) -> Figure:
     """How strongly each stage answers at each place (mean of |value| over channels), at its own resolution.
 
-    Maps of a pyramid, `p3` and so on, have the neck's colour.
+    Each map is drawn as large as the image, with a scale of its own. `role` is whose colour the names have; without
+    it maps of a pyramid, `p3` and so on, have the neck's and others the backbone's.
     """
     fig, axes = new_figure(max(1.9 * (1 + len(features)), 7.0), 2.9, 1, 1 + len(features))
     size = 10 if len(features) < 5 else 8.5
-    axes[0].imshow(to_image(image))
+    extent = (-0.5, image.shape[-1] - 0.5, image.shape[-2] - 0.5, -0.5)
+    drawn = [axes[0].imshow(to_image(image))]
     axes[0].set_title(f"image\n{image.shape[-2]} x {image.shape[-1]}", color=COLORS["input"], fontsize=size)
     for ax, (key, value) in zip(axes[1:], features.items(), strict=True):
-        drawn = ax.imshow(strength(value), cmap="magma", interpolation="nearest")
+        drawn.append(ax.imshow(strength(value), cmap="magma", interpolation="nearest", extent=extent))
         channels, rows, columns = value.shape[1:]
         text = f"{key}\n{channels} channel{'s' * (channels != 1)}, {rows} x {columns}"
-        ax.set_title(text, color=COLORS["neck" if key.startswith("p") else "backbone"], fontsize=size)
-        fig.colorbar(drawn, ax=ax, orientation="horizontal", shrink=0.8, aspect=15)
+        color = COLORS[role or ("neck" if key.startswith("p") else "backbone")]
+        ax.set_title(text, color=ink(color), fontsize=size)
+    bars = [
+        fig.colorbar(one, ax=ax, orientation="horizontal", shrink=0.8, aspect=15)
+        for one, ax in zip(drawn, axes, strict=True)
+    ]
+    bars[0].ax.set_axis_off()  # an image has no scale; an empty one keeps all pictures at one height
+    bars[0].solids.set_visible(False)
     for ax in axes:
         ax.set(xticks=[], yticks=[])
+    set_title(fig, title)
+    return fig
+
+
+@own_style
+def draw_channels(features: dict[str, Tensor], title: str, *, count: int = 8) -> Figure:
+    """A row of single channels of each map, spread over all of them, each from its least value to its largest.
+
+    Args:
+        features: `{"c1": (1, C, h, w), ...}`.
+        count: of channels in a row.
+    """
+    shape = max(value.shape[-2] / value.shape[-1] for value in features.values())
+    fig, axes = new_figure(9.2, (9.0 / count * shape + 0.22) * len(features) + 0.5, len(features), count)
+    for row, (key, value) in enumerate(features.items()):
+        for i, ax in enumerate(axes[row * count : (row + 1) * count]):
+            channel = i * value.shape[1] // count
+            ax.imshow(value[0, channel].detach().cpu().numpy(), cmap="magma", interpolation="nearest")
+            ax.set_title(str(channel), fontsize=7)
+        axes[row * count].set_ylabel(f"{key}, of {value.shape[1]}", color=ink(COLORS["backbone"]))
+    hide_axes(axes)
+    set_title(fig, title)
+    return fig
+
+
+@own_style
+def draw_fields(image: Tensor, fields: dict[str, tuple[int, int]], title: str) -> Figure:
+    """How much of an image one place of each map reads: the field around its middle, and the grid of places.
+
+    Args:
+        image: `(3, H, W)`.
+        fields: `{"c1": (field, stride), ...}` in pixels, as `layers.receptive_field` gives them.
+    """
+    height, width = image.shape[-2:]
+    fig, axes = new_figure(9.6, 9.4 / len(fields) * height / width + 0.9, 1, len(fields))
+    for ax, (key, (field, stride)) in zip(axes, fields.items(), strict=True):
+        add_paled(ax, image)
+        x, y = (side // 2 // stride * stride for side in (width, height))
+        ys, xs = np.mgrid[0:height:stride, 0:width:stride]
+        ax.plot(xs.ravel(), ys.ravel(), ".", color="#222222", markersize=max(0.25, stride / 14), markeredgewidth=0)
+        corner = (x - field / 2, y - field / 2)
+        ax.add_patch(Rectangle(corner, field, field, fill=False, edgecolor=COLORS["backbone"], linewidth=2))
+        ax.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
+        ax.set_title(f"{key}\nreads {field} x {field}\nevery {stride} pixels", fontsize=8, color=COLORS["backbone"])
+    hide_axes(axes)
     set_title(fig, title)
     return fig

@@ -1,9 +1,11 @@
-"""Masks under their images, beside the truth: each label in its colour, or what is wrong near the outlines."""
+"""Masks over their paled images, beside the truth: each label in its colour, or what is wrong near the outlines."""
 
 from collections.abc import Sequence
 
 import torch
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from torch import Tensor
 
 from deeplab_teach.plots.style import (
@@ -13,6 +15,7 @@ from deeplab_teach.plots.style import (
     color_mask,
     hide_axes,
     new_figure,
+    outline,
     own_style,
     set_title,
     tint_mask,
@@ -22,21 +25,35 @@ from deeplab_teach.plots.style import (
 
 @own_style
 def draw_masks(images: Sequence[Tensor], rows: dict[str, list], classes: Sequence[str], title: str) -> Figure:
-    """Images above, and under each one mask per row: `rows = {"truth": [...], "prediction": [...]}`."""
+    """Images above, and under each one mask per row: `rows = {"truth": [...], "prediction": [...]}`.
+
+    A mask is laid over its image in grey. Of a row that is called "truth" every row shows the outlines, in black.
+    """
     count = len(images)
-    fig, axes = new_figure(1.75 * count + 0.6, 1.75 * (1 + len(rows)) + 0.7, 1 + len(rows), count)
+    shape = max(image.shape[-2] / image.shape[-1] for image in images)
+    fig, axes = new_figure(1.75 * count + 0.6, 1.75 * shape * (1 + len(rows)) + 0.7, 1 + len(rows), count)
     labels = set()
     for i, image in enumerate(images):
         axes[i].imshow(to_image(image))
+        truth = rows["truth"][i] if "truth" in rows else None
         for j, masks in enumerate(rows.values(), start=1):
-            axes[j * count + i].imshow(to_image(color_mask(masks[i], classes)), interpolation="nearest")
-            labels |= set(masks[i].unique().tolist()) - {255}
+            axes[j * count + i].imshow(to_image(_over_grey(image, masks[i], truth, classes)))
+            labels |= set(masks[i].unique().tolist())
     for ax, name in zip(axes[::count], ("image", *rows), strict=True):
         ax.set_ylabel(name)
     hide_axes(axes)
-    class_legend(fig, labels, classes)
+    class_legend(fig, labels - {0, 255}, classes)
     set_title(fig, title)
     return fig
+
+
+def _over_grey(image, mask, truth, classes):
+    """Labels over the paled image, background clear; pixels that do not count are white, true outlines black."""
+    grey = (image if image.is_floating_point() else image / 255).as_subclass(Tensor).cpu().mean(dim=0, keepdim=True)
+    pale, mask = (0.7 + 0.3 * grey).expand(3, -1, -1), mask.as_subclass(Tensor).cpu()
+    drawn = torch.where(mask > 0, 0.25 * pale + 0.75 * color_mask(mask, classes) / 255, pale)
+    drawn = torch.where(mask == 255, 1.0, drawn)
+    return drawn if truth is None else torch.where(outline(truth.as_subclass(Tensor).cpu() % 255), 0.0, drawn)
 
 
 @own_style
@@ -76,19 +93,46 @@ def draw_errors(
     fig, axes = new_figure(2.3 * (2 + len(predictions)), 3.4, 1, 2 + len(predictions))
     axes[0].imshow(to_image(image))
     axes[0].set_title("image")
-    axes[1].imshow(to_image(color_mask(truth, classes)), interpolation="nearest")
+    axes[1].imshow(to_image(_over_grey(image, truth, truth, classes)))
     axes[1].set_title("truth")
-    error = torch.tensor([int(COLORS["error"][i : i + 2], 16) for i in (1, 3, 5)], dtype=torch.uint8)
+    error = torch.tensor(to_rgb(COLORS["error"]))[:, None, None]
     for ax, (name, mask) in zip(axes[2:], predictions.items(), strict=True):
-        picture = color_mask(mask, classes)
+        picture = _over_grey(image, mask, truth, classes)
         wrong = (mask != truth) & band
-        picture = torch.where(band, picture, picture // 4 + 176)
-        picture = torch.where(wrong, error[:, None, None], picture)
-        ax.imshow(to_image(picture), interpolation="nearest")
+        picture = torch.where(band, picture, 0.3 * picture + 0.7)
+        picture = torch.where(wrong, error, picture)
+        ax.imshow(to_image(picture))
         ax.set_title(f"{name}\n{100 * wrong.sum() / band.sum().clamp(min=1):.0f} % of the band wrong")
     for ax in axes:
         ax.set(xticks=[], yticks=[])
     labels = set(truth.unique().tolist()).union(*(set(mask.unique().tolist()) for mask in predictions.values()))
-    class_legend(fig, labels - {255}, classes)
+    class_legend(fig, labels - {0, 255}, classes)
+    set_title(fig, title)
+    return fig
+
+
+@own_style
+def draw_iou(image: Tensor, truth: Tensor, mask: Tensor, name: str, title: str) -> Figure:
+    """Intersection and union of one label called `name`: bool `(H, W)` truth and mask, over the image in grey."""
+    fig, axes = new_figure(9.0, 3 * image.shape[-2] / image.shape[-1] + 0.9, 1, 3)
+    parts = {"in the truth alone": truth & ~mask, "in the mask alone": mask & ~truth}
+    parts["in both: the intersection"] = truth & mask
+    colors = ("#CC79A7", "#56B4E9", "#444444")
+    pale = _over_grey(image, torch.zeros_like(truth, dtype=torch.uint8), None, ("background",))
+    together = pale
+    for part, color in zip(parts.values(), colors, strict=True):
+        together = tint_mask(together, part, color)
+    pixels, union = (truth & mask).sum(), (truth | mask).sum()
+    panels = {
+        f"the true {name}: {truth.sum():,} pixels": tint_mask(pale, truth, colors[0]),
+        f"the mask: {mask.sum():,} pixels": tint_mask(pale, mask, colors[1]),
+        f"{pixels:,} of {union:,} pixels: {100 * pixels / union.clamp(min=1):.0f} %": together,
+    }
+    for ax, (words, picture) in zip(axes, panels.items(), strict=True):
+        ax.imshow(to_image(picture))
+        ax.set_title(words, fontsize=9)
+    handles = [Patch(color=color, label=words) for words, color in zip(parts, colors, strict=True)]
+    fig.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
+    hide_axes(axes)
     set_title(fig, title)
     return fig

@@ -41,18 +41,17 @@ def draw_network(
     else:
         ax.add_patch(Rectangle((0, -side / 2), side, side, facecolor="#DDDDDD", edgecolor=COLORS["input"]))
     _label_block(ax, extent, "image", f"3\n{image_size[0]} x {image_size[1]}", "#666666")
-    place, end, center = {}, side, side / 2
+    place, end, center, past = {}, side, side / 2, 0.0  # `past`: the right border of what stands on the lower path
     crowded = len(blocks) > 12  # then names go on two lines
     for block in blocks:
         width, height = 0.16 * math.log2(block.shape[0] + 1), _height(block.shape[1] if len(block.shape) > 1 else 1)
         if skip and block.name == skip[1]:
-            left = end - width - 1.2  # on the lower path, left of the block it joins and below what is written there
-            middle = min(bottom for _, right, bottom, _ in place.values() if right > left - 0.6)
-            middle -= UNDER + ABOVE + height / 2
+            left, past = end + 0.6, end + 0.6 + width  # on the lower path, between two blocks of the upper one
+            middle = min(bottom for *_, bottom, _ in list(place.values())[-2:]) - UNDER - ABOVE - height / 2
             lower = middle - height / 2 - UNDER
         else:
             apart = 1.5 if crowded else 1.0  # of the middles of two blocks, so that what is written there has room
-            left, middle = max(end + 0.55, center + apart - width / 2), 0
+            left, middle = max(end + 0.55, center + apart - width / 2, past + 0.7), 0
             ax.annotate("", (left, 0), (end + 0.04, 0), arrowprops={"arrowstyle": "->", "color": "#666666"})
             end, center = left + width, left + width / 2
         extent = (left, left + width, middle - height / 2, middle + height / 2)

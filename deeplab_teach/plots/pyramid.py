@@ -4,10 +4,11 @@ import math
 
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.transforms import Affine2D
 from torch import Tensor
 
 from deeplab_teach.plots.images import strength
-from deeplab_teach.plots.style import COLORS, add_framed, ink, new_figure, own_style, to_image
+from deeplab_teach.plots.style import COLORS, add_framed, ink, new_figure, own_style, set_title, to_image
 
 APART = 1.5  # of the middles of two levels
 
@@ -78,4 +79,38 @@ def draw_pyramid(image: Tensor, features: dict[str, Tensor], maps: dict[str, Ten
     ax.text((left + right) / 2, y + 0.05, "backbone, in Mask R-CNN's paper", ha="center", va="bottom", fontsize=9)
     ax.set(xlim=(0, 11.3), ylim=(places["image"][2] - 0.1, y + 0.5), aspect="equal", title=title)
     ax.axis("off")
+    return fig
+
+
+@own_style
+def draw_stack(image: Tensor, features: dict[str, Tensor], title: str) -> Figure:
+    """The maps of a backbone above each other, true to scale: each seen from the side, the image at the bottom.
+
+    Args:
+        image: `(3, H, W)`.
+        features: `{"c1": (1, C, h, w), ...}`, fine to coarse.
+    """
+    fig, (ax,) = new_figure(7.4, 4.2)
+    height, width = image.shape[-2:]
+    lean, flat = 0.45, 0.35  # how far a sheet's far side is moved, and how deep it looks
+    sheets = {"image": to_image(image), **{key: strength(value) for key, value in features.items()}}
+    y = below = 0.0
+    for key, sheet in sheets.items():
+        rows, columns = sheet.shape[:2]
+        y += flat * (below + rows) / 2 + 0.14 * height * bool(below)
+        below = rows
+        move = Affine2D().scale(1, flat).skew(math.atan(lean / flat), 0).translate(0, y)
+        drawn = ax.imshow(
+            sheet, cmap="magma", interpolation="nearest", extent=(-columns / 2, columns / 2, -rows / 2, rows / 2)
+        )
+        drawn.set_transform(move + ax.transData)
+        color = COLORS["input"] if key == "image" else COLORS["backbone"]
+        frame = Rectangle((-columns / 2, -rows / 2), columns, rows, fill=False, edgecolor=color, linewidth=1.5)
+        frame.set_transform(move + ax.transData)
+        ax.add_patch(frame)
+        words = "pixels" if key == "image" else f"places, {features[key].shape[1]} channels"
+        ax.text(0.8 * width, y, f"{key}: {rows} x {columns} {words}", va="center", fontsize=8.5, color=ink(color))
+    ax.set(xlim=(-0.75 * width, 1.6 * width), ylim=(-0.05 * height, y + 0.1 * height), aspect="equal")
+    ax.axis("off")
+    set_title(fig, title)
     return fig

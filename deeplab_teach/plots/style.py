@@ -59,7 +59,9 @@ def new_figure(
 @own_style
 def encode(fig: Figure, *, photo: bool = False) -> tuple[str, bytes]:
     """A figure as `(MIME type, bytes)`: JPEG where photographs fill it, PNG for diagrams."""
-    kind, options = ("jpeg", {"pil_kwargs": {"quality": 80}}) if photo else ("png", {})
+    kind, options = (
+        ("jpeg", {"pil_kwargs": {"quality": 75, "optimize": True, "progressive": True}}) if photo else ("png", {})
+    )
     buffer = io.BytesIO()
     fig.savefig(buffer, format=kind, facecolor="white", **options)
     return f"image/{kind}", buffer.getvalue()
@@ -116,11 +118,11 @@ def overlay_mask(image: Tensor, mask: Tensor, classes: Sequence[str]) -> Tensor:
     image, mask = image.as_subclass(torch.Tensor).cpu(), mask.as_subclass(torch.Tensor).cpu()
     colors, seen = color_mask(mask, classes), mask > 0
     drawn = torch.where(seen, image // 2 + colors // 2, image)
-    return torch.where(_outline(mask), colors, drawn)
+    return torch.where(outline(mask), colors, drawn)
 
 
-def _outline(labels):
-    """Those pixels of the things in `(H, W)` labels, 0 for none, that lie at an outline."""
+def outline(labels: Tensor) -> Tensor:
+    """Those pixels of the things in `(H, W)` labels, 0 for none, that lie at an outline: bool."""
     return trimap_band(labels, max(1, max(labels.shape) // 250), ignore_index=-1) & (labels > 0)
 
 
@@ -135,7 +137,7 @@ def tint_mask(image: Tensor, mask: Tensor, color: str) -> Tensor:
     image = (image if image.is_floating_point() else image / 255).as_subclass(torch.Tensor).cpu()
     mask = mask.as_subclass(torch.Tensor).bool().cpu()
     tint = torch.tensor(to_rgb(color))[:, None, None]
-    return torch.where(_outline(mask.long()), tint, torch.where(mask, 0.45 * image + 0.55 * tint, image))
+    return torch.where(outline(mask.long()), tint, torch.where(mask, 0.45 * image + 0.55 * tint, image))
 
 
 def ink(color: str) -> str:
