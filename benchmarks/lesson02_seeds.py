@@ -3,7 +3,8 @@
     python benchmarks/lesson02_seeds.py data/results/lesson02_seeds.json [SEED ...]
 
 The network and its training are the lesson's own: its cells that define `Block`, `network` and `training_curve` are run
-here. Each row is the mean training loss of the last 20 of 120 steps.
+here. Each row is the mean training loss of the last 20 of 120 steps. "cut": the gradient of each parameter is cut to a
+norm of at most 0.5.
 """
 
 from functools import cache
@@ -13,12 +14,14 @@ import nbformat
 from seeds import collect
 
 LESSON = Path(__file__).resolve().parents[1] / "notebooks" / "02_resnet.ipynb"
-# name in the lesson -> (blocks in each of the three stages, with shortcuts)
+# name in the lesson -> (blocks in each of the three stages, with shortcuts, cut)
 RUNS = {
-    "8 layers, plain": (1, False),
-    "8 layers, residual": (1, True),
-    "56 layers, plain": (9, False),
-    "56 layers, residual": (9, True),
+    "8 layers, plain": (1, False, None),
+    "8 layers, residual": (1, True, None),
+    "56 layers, plain": (9, False, None),
+    "56 layers, residual": (9, True, None),
+    "56 layers, plain, cut": (9, False, 0.5),
+    "56 layers, residual, cut": (9, True, 0.5),
 }
 
 
@@ -34,8 +37,8 @@ def training_curve():
 
 
 def one_run(name, seed):
-    blocks, residual = RUNS[name]
-    return {"loss": round(training_curve()(blocks, residual, seed=seed)[-1], 3)}
+    blocks, residual, cut = RUNS[name]
+    return {"loss": round(training_curve()(blocks, residual, seed=seed, cut=cut)[-1], 3)}
 
 
 if __name__ == "__main__":

@@ -11,7 +11,13 @@ from deeplab_teach.cost import count_params, multiply_adds
 from deeplab_teach.plots.charts import PARTS
 from deeplab_teach.plots.style import COLORS, new_figure, own_style, set_title
 
-KINDS = dict(zip(("both at once", "looks around, channel by channel", "mixes channels (1x1)"), PARTS, strict=True))
+KINDS = dict(
+    zip(
+        ("looks around and mixes channels", "looks around, channel by channel", "mixes channels (1x1)"),
+        PARTS,
+        strict=True,
+    )
+)
 BESIDE = ("downsample", "shortcut")  # what a block calls the convolution on its shortcut
 PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}  # behind words that stand on a line
 
@@ -29,12 +35,13 @@ def draw_blocks(blocks: dict[str, nn.Module], size: int, title: str) -> Figure:
     traced = {name: _convolutions(block, size) for name, block in blocks.items()}
     widest = max(max(conv.in_channels, conv.out_channels) for convs in traced.values() for conv, _ in convs)
     tallest = max(len(convs) for convs in traced.values())
-    fig, (ax,) = new_figure(min(9.4, 2.9 * len(blocks)), 0.62 * tallest + 2.0)
+    width = min(9.4, 2.9 * len(blocks))
+    fig, (ax,) = new_figure(width, 0.62 * tallest + 2.0)
     for column, (name, convs) in enumerate(traced.items()):
         _draw_block(ax, 2.9 * column, name, blocks[name], convs, 1.5 / widest, size)
     kinds = {_kind(conv) for convs in traced.values() for conv, _ in convs}
     handles = [Patch(color=color, label=kind) for kind, color in KINDS.items() if kind in kinds]
-    fig.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
+    fig.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), int(width / 2.8)), frameon=False)
     ax.set(xlim=(-1.15, 2.9 * (len(blocks) - 1) + 1.6), ylim=(-1.3, tallest + 0.55))
     ax.axis("off")
     set_title(fig, title)
@@ -113,4 +120,4 @@ def has_shortcut(block: nn.Module, size: int = 8) -> bool:
 def _kind(conv):
     if conv.kernel_size == (1, 1):
         return "mixes channels (1x1)"
-    return "looks around, channel by channel" if conv.groups > 1 else "both at once"
+    return "looks around, channel by channel" if conv.groups > 1 else "looks around and mixes channels"

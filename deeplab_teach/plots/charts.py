@@ -105,7 +105,7 @@ def draw_lines(
         ax.set_yscale("log")
     if level is not None:
         ax.axhline(level[0], color=COLORS["input"], linestyle="--", linewidth=1)
-        ax.annotate(level[1], (x[0], level[0]), (0, 3), textcoords="offset points", color="#666666", fontsize=8)
+        ax.annotate(level[1], (x[0], level[0]), (0, -10), textcoords="offset points", color="#666666", fontsize=8)
     for (name, values), color in zip(lines.items(), colors, strict=False):
         ax.plot(x, values, marker="o", markersize=4, color=color)
         ax.annotate(name, (x[-1], heights[name]), (6, 0), textcoords="offset points", va="center", color=ink(color))

@@ -23,7 +23,7 @@ def draw_rates(stages: dict[str, Iterable[nn.Module]], title: str) -> Figure:
     """
     rows = {name: [m for part in stage for m in part.modules() if _looks_around(m)] for name, stage in stages.items()}
     longest = max(len(row) for row in rows.values())
-    fig, (ax,) = new_figure(1.5 * longest + 2.2, 0.75 * len(rows) + 0.6)
+    fig, (ax,) = new_figure(1.1 * longest + 2.4, 0.75 * len(rows) + 0.6)
     for y, (name, row) in enumerate(rows.items()):
         ax.text(-0.25, -y, name, ha="right", va="center")
         for x, conv in enumerate(row):
