@@ -77,3 +77,20 @@ def interleave(passes: dict[tuple[int, int], Tensor], steps: int) -> Tensor:
     for (i, j), value in passes.items():
         fine[..., i::steps, j::steps] = value
     return fine
+
+
+def through_grid(labels: Tensor, stride: int, num_classes: int) -> Tensor:
+    """Labels as the best network could give them that answers once for each square of `stride` x `stride` pixels.
+
+    Of each square the shares of the labels are kept, stretched back (bilinear), and the largest one wins at each pixel.
+    What is lost is lost through the grid alone: no network is asked. (A rule of thumb; scores are no shares.)
+
+    Args:
+        labels: `(N, H, W)` int64, each in `0..num_classes-1`; sides that `stride` divides.
+
+    Returns:
+        `(N, H, W)` int64.
+    """
+    shares = F.one_hot(labels, num_classes).permute(0, 3, 1, 2).float()  # (N, num_classes, H, W)
+    shares = F.avg_pool2d(shares, stride)  # (N, num_classes, H / stride, W / stride)
+    return F.interpolate(shares, size=labels.shape[-2:], mode="bilinear", align_corners=False).argmax(dim=1)

@@ -8,7 +8,7 @@ from torch import nn
 
 from deeplab_teach.backbones import IMAGE_BACKBONES, AdaptedBackbone, mobilenet_v2, resnet18, vgg11, vit_small
 from deeplab_teach.features import Backbone
-from deeplab_teach.grids import Grid, interleave, of_patches, resample
+from deeplab_teach.grids import Grid, interleave, of_patches, resample, through_grid
 from deeplab_teach.heads import HEADS, FCNHead
 from deeplab_teach.models import SegmentationModel, build_model
 from deeplab_teach.necks import FPN, SimpleFeaturePyramid
@@ -252,3 +252,15 @@ def test_passes_that_are_missing_are_nan():
 def test_passes_that_cannot_be_interleaved(passes, words):
     with pytest.raises(ValueError, match=words):
         interleave(passes, 2)
+
+
+def test_labels_through_a_grid():
+    labels = torch.zeros(2, 16, 16, dtype=torch.int64)
+    labels[0, :, 8:] = 2  # half of the picture, along the border of squares
+    labels[1, 3, :], labels[1, :, 5] = 1, 1  # thin lines
+    assert torch.equal(through_grid(labels, 1, 3), labels)
+    coarse = through_grid(labels, 4, 3)
+    assert torch.equal(coarse[0], labels[0]) and coarse.dtype == labels.dtype
+    assert (coarse[1] == 1).sum() < (labels[1] == 1).sum(), "lines thinner than half a square are lost"
+    checkerboard = (torch.arange(16) % 2).expand(1, 16, 16)
+    assert through_grid(checkerboard, 2, 2).unique().numel() == 1
