@@ -89,6 +89,9 @@ def draw_kernel(size: int, rate: int, row: int, column: int, title: str) -> Figu
     along = weights_that_read(size, rate)
     counts = [[up * across for across in along] for up in along]
     drawn = shares.imshow(counts, cmap="magma", vmin=1, vmax=9, interpolation="nearest")
+    for i, line in enumerate(counts if size <= 16 else ()):  # on a larger map nobody could read them
+        for j, count in enumerate(line):
+            shares.text(j, i, count, ha="center", va="center", fontsize=7, color="black" if count > 5 else "white")
     fig.colorbar(drawn, ax=shares, ticks=[1, 2, 4, 6, 9], label="weights that read the map, of 9")
     shares.set_title("all places")
     hide_axes((ax, shares))
