@@ -228,6 +228,7 @@ def test_a_good_notebook_passes():
 ERROR = nbformat.v4.new_output("error", ename="KeyError", evalue="'c6'", traceback=["KeyError: 'c6'"])
 WIDGET = nbformat.v4.new_output("display_data", {rules.WIDGET_VIEW: {"model_id": "1"}, "text/plain": "interactive()"})
 IGNORED = ["nbval-ignore-output"]
+ASKED = nbformat.v4.new_markdown_cell("**Guess before you look:** how many?")
 PLAIN = [code("a = 1"), code("b = 2"), code("c = 3")]
 BAD = {
     "stored error": add_output(ERROR),
@@ -246,6 +247,7 @@ BAD = {
     "not named python3": lambda notebook: notebook.metadata["kernelspec"].update(name="my-env"),
     "assert anything": lambda nb: nb.cells.extend([code("print(t)", [stream("3\n")], tags=IGNORED), *PLAIN]),
     "assert anything: '# NBVAL": add(code("# NBVAL_IGNORE_OUTPUT\nprint('assert')")),
+    "not folded away": lambda nb: nb.cells.extend([ASKED, code("a = 1"), code("print(3)", [stream("3\n")])]),
     "skipped by nbval": add(code("y", tags=["nbval-skip"])),
     "26 lines": add(code("\n".join(f"a{i} = {i}" for i in range(26)))),
     "get-weights missing": lambda nb: nb.cells[2].update(source=nb.cells[2].source.replace("get-weights", "doctor")),
@@ -290,6 +292,13 @@ def test_a_stripped_notebook_is_named():
 
 def test_a_bad_name_is_named():
     assert any("NN_title" in problem for problem in found_in(lambda notebook: None, name="Lesson 0.ipynb"))
+
+
+def test_a_folded_result_may_follow_a_guess():
+    folded = code("print(3)", [stream("3\n")], tags=["hide-output"])
+    folded.metadata["jupyter"] = {"outputs_hidden": True}
+    told = [nbformat.v4.new_markdown_cell("It is three."), code("print(4)", [stream("4\n")])]
+    assert found_in(lambda notebook: notebook.cells.extend([ASKED, folded, *told])) == []
 
 
 def test_what_is_allowed_stays_allowed():

@@ -38,6 +38,7 @@ HEADINGS = (
 )
 # What the first code cell must do: nothing when the package is there, else install it beside what Colab has.
 FIRST_CELL = ("deeplab_teach", "--no-deps", "get-weights", REPOSITORY)
+GUESS = re.compile(r"\*\*[^*\n]*\b[Gg]uess\b[^*\n]*\*\*")
 MACHINE_PATH = re.compile(
     r"(?<![\w./:-])/(?:tmp|root|home|work|Users|var/folders|private|opt)/|[A-Za-z]:\\+Users|site-packages|ipykernel_\d+"
 )
@@ -155,6 +156,18 @@ def check_ignored(notebook):
                 )
         if tags(cell) & {"nbval-skip"} or re.search(r"^#\s*NBVAL_SKIP", cell.source, re.M):
             yield f"code cell {number + 1}: skipped by nbval, so that nothing tests it"
+
+
+def check_guesses(notebook):
+    """Where a guess is asked for, the result stays folded away until the learner runs the cell."""
+    asked = False
+    for number, cell in enumerate(notebook.cells):
+        if cell.cell_type == "markdown":
+            asked = GUESS.search(cell.source) is not None
+        elif asked and cell.get("outputs") and "widget" not in tags(cell):
+            folded = cell.metadata.get("jupyter", {}).get("outputs_hidden") and "hide-output" in tags(cell)
+            if not folded:
+                yield f"cell {number}: a guess is asked for, and its output is not folded away (`hide-output`)"
 
 
 # ------------------------------------------------------------------------------------------------- contents
@@ -325,7 +338,15 @@ def problems(notebook, name, folder=NOTEBOOKS):
     found = [] if named else [f"the file's name is neither NN_title.ipynb nor AN_title.ipynb: {name}"]
     if (size := len(nbformat.writes(notebook).encode())) > MAX_BYTES:
         found.append(f"{size / 1e6:.2f} MB, at most {MAX_BYTES / 1e6}")
-    for check in (check_format, check_executed, check_outputs, check_ignored, check_code, check_first_cell):
+    for check in (
+        check_format,
+        check_executed,
+        check_outputs,
+        check_ignored,
+        check_guesses,
+        check_code,
+        check_first_cell,
+    ):
         found += check(notebook)
     found += check_opening(notebook, name)
     found += check_links(notebook, folder)

@@ -27,11 +27,15 @@ from deeplab_teach.plots.style import (
 def draw_masks(images: Sequence[Tensor], rows: dict[str, list], classes: Sequence[str], title: str) -> Figure:
     """Images above, and under each one mask per row: `rows = {"truth": [...], "prediction": [...]}`.
 
-    A mask is laid over its image in grey. Of a row that is called "truth" every row shows the outlines, in black.
+    Of a single image the masks stand beside it. A mask is laid over its image in grey. Of a row that is called
+    "truth" every row shows the outlines, in black.
     """
     count = len(images)
     shape = max(image.shape[-2] / image.shape[-1] for image in images)
-    fig, axes = new_figure(1.75 * count + 0.6, 1.75 * shape * (1 + len(rows)) + 0.7, 1 + len(rows), count)
+    if count == 1:
+        fig, axes = new_figure(2.6 * (1 + len(rows)), 2.6 * shape + 0.9, 1, 1 + len(rows))
+    else:
+        fig, axes = new_figure(1.75 * count + 0.6, 1.75 * shape * (1 + len(rows)) + 0.7, 1 + len(rows), count)
     labels = set()
     for i, image in enumerate(images):
         axes[i].imshow(to_image(image))
@@ -40,7 +44,7 @@ def draw_masks(images: Sequence[Tensor], rows: dict[str, list], classes: Sequenc
             axes[j * count + i].imshow(to_image(_over_grey(image, masks[i], truth, classes)))
             labels |= set(masks[i].unique().tolist())
     for ax, name in zip(axes[::count], ("image", *rows), strict=True):
-        ax.set_ylabel(name)
+        (ax.set_title if count == 1 else ax.set_ylabel)(name)
     hide_axes(axes)
     class_legend(fig, labels - {0, 255}, classes)
     set_title(fig, title)
