@@ -10,8 +10,9 @@ Everything is aligned. ASPP's rates reach over the share of the map that the pap
 
 `iou` of "person", or mIoU of scenes, in percent; `by_size` over photographs with a small, medium or large person;
 `near` within a few pixels of an outline. Of seed 2 the masks of three photographs are kept, side by side, in
-`data/results/ablation_....png`. "cost: ..." runs need the computer for themselves: seconds of a training step
-and of an answer to one photograph, peak memory of a process that takes a few steps.
+`data/results/ablation_....png`. "asked at ..." runs train nothing: the shipped network, trained at output stride 16,
+answers at another one. "cost: ..." runs need the computer for themselves: seconds of a training step and of an answer
+to one photograph, peak memory of a process that takes a few steps. Neither depends on the seed.
 
 A run takes 7 to 40 minutes on one core. Where glibc manages memory (Linux), a third of that is memory given back and
 asked for again; MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=20000000000 before the command saves it.
@@ -28,6 +29,7 @@ import torch.nn.functional as F
 from PIL import Image
 from seeds import answers, collect, percent, person
 
+from deeplab_teach.checkpoint import load_model
 from deeplab_teach.cost import count
 from deeplab_teach.data_files import atomic_write
 from deeplab_teach.datasets import EmojiScenes, People, segmentation_transforms
@@ -48,6 +50,7 @@ PICTURED_SEED, PICTURED = 2, (161875, 239537, 547336)
 PIECES = [("fcn", 32), ("fcn", 16), ("deeplabv3", 16), ("deeplabv3plus", 16), ("fcn", 8), ("deeplabv3plus", 8)]
 PEOPLE = {f"{head} at {stride}": (head, stride) for head, stride in PIECES}
 SCENES = {f"scenes: {head} at {stride}": (head, stride) for head, stride in (PIECES[1], PIECES[3], PIECES[4])}
+ASKED = {f"asked at {stride}": stride for stride in (32, 16, 8)}
 COSTS = {f"cost: {name}": piece for name, piece in PEOPLE.items()}
 
 
@@ -66,8 +69,24 @@ def trained(piece, seed, dataset, epochs):
 
 def on_people(piece, seed):
     people = People("yours+train", transforms=segmentation_transforms(SIZE))
-    model, test = trained(piece, seed, people, EPOCHS), People("test")
-    sizes, near, masks = torch.zeros(3, 2, 2), dict.fromkeys(WIDTHS, torch.zeros(2, 2)), {}
+    results, masks = judged(trained(piece, seed, people, EPOCHS))
+    if seed == PICTURED_SEED:
+        keep([masks[number] for number in PICTURED], "_at_".join(map(str, piece)))
+    return results
+
+
+def asked(output_stride, seed):
+    """The course's own DeepLabv3+, trained at output stride 16, asked at another one, its rates with it."""
+    trained_at_16, recipe = load_model("people_deeplabv3plus_mobilenet_v2")
+    rates = [rate * 16 // output_stride for rate in recipe["model"]["atrous_rates"]]
+    model = build_model(**recipe["model"] | {"output_stride": output_stride, "atrous_rates": rates})
+    model.load_state_dict(trained_at_16.state_dict())
+    return judged(model)[0]
+
+
+def judged(model):
+    """Results on the photographs of `test`, at their own size, and the mask of each."""
+    test, sizes, near, masks = People("test"), torch.zeros(3, 2, 2), dict.fromkeys(WIDTHS, torch.zeros(2, 2)), {}
     for photograph, (picture, target) in zip(test.images, test, strict=True):
         mask, truth = predict_mask(model, picture[None] / 255)[0], target["semantic"]
         masks[photograph["id"]] = mask
@@ -75,14 +94,13 @@ def on_people(piece, seed):
         sizes[sum(size >= limit for limit in LIMITS)] += confusion_matrix(mask, truth, 2)
         for width in WIDTHS:
             near[width] = near[width] + confusion_matrix(mask, trimap_target(truth, width), 2)
-    if seed == PICTURED_SEED:
-        keep([masks[number] for number in PICTURED], "_at_".join(map(str, piece)))
-    return {
+    results = {
         "iou": person(sizes.sum(dim=0)),
         "miou": round(100 * mean_iou(sizes.sum(dim=0)), 1),
         "by_size": [person(confusion) for confusion in sizes],
         "near": {width: person(confusion) for width, confusion in near.items()},
     }
+    return results, masks
 
 
 def keep(masks, name):
@@ -138,8 +156,10 @@ def peak():
 def one_run(name, seed):
     if name in COSTS:
         return cost(COSTS[name])
+    if name in ASKED:
+        return asked(ASKED[name], seed)
     return on_people(PEOPLE[name], seed) if name in PEOPLE else on_scenes(SCENES[name], seed)
 
 
 if __name__ == "__main__":
-    collect(__doc__, PEOPLE | SCENES | COSTS, one_run)
+    collect(__doc__, PEOPLE | SCENES | ASKED | COSTS, one_run)

@@ -847,7 +847,7 @@ def test_blocks_are_as_wide_as_their_channels_and_cost_what_they_cost():
     readable(fig)
     shapes = [patch.get_xy() for patch in fig.axes[0].patches]
     widths = [(round(s[1][0] - s[0][0], 4), round(s[2][0] - s[3][0], 4)) for s in shapes]  # below, above
-    scale = 1.5 / 384
+    scale = 1.4 / 384
     due = [(64, 64), (256, 64), (64, 64), (64, 256), (64, 384), (384, 384), (384, 64), *[(256, 256)] * 6]
     assert widths == [(round(a * scale, 4), round(b * scale, 4)) for a, b in due]
     for block in drawn.values():
@@ -915,18 +915,28 @@ def test_neighbours_read_other_places_at_rate_two():
     readable(fig)
     counts = []
     for ax in fig.axes:
-        colours = [to_hex(patch.get_facecolor()) for patch in ax.patches]
-        assert len(colours) == 15 * 15
+        colours = [to_hex(patch.get_facecolor()) for patch in ax.patches if patch.get_fill()]
+        assert len(colours) == 15 * 15 and len(ax.patches) == 15 * 15 + 2
         counts.append([colours.count(colour) for colour in ("#56b4e9", "#cc79a7", "#444444")])
     assert counts == [[7, 7, 42], [49, 49, 0], [13, 13, 156]]
 
 
 def test_rates_are_those_of_the_convolutions():
-    stages = {f"output stride {s}": resnet50(output_stride=s).layer4 for s in (32, 16, 8)}
+    stages = {f"output stride {s}": [resnet50(output_stride=s).layer4] for s in (32, 16, 8)}
     fig = plots.draw_rates(stages, "The last stage")
     readable(fig)
     words = [text for text in texts(fig) if "rate" in text and "The" not in text]
     assert words == ["stride 2\nrate 1", "rate 1", "rate 1", "rate 1", "rate 2", "rate 2", "rate 2", "rate 4", "rate 4"]
+
+
+def test_where_no_rate_is_above_one_the_strides_are_named():
+    network = resnet50()
+    fig = plots.draw_rates({"ResNet-50": [network.layer1, network.layer2]}, "Two stages")
+    readable(fig)
+    boxes = [patch.get_x() for patch in fig.axes[0].patches if isinstance(patch, Rectangle)]
+    assert [text for text in texts(fig) if text.startswith("stride")] == [f"stride {1 + (i == 3)}" for i in range(7)]
+    gaps = [b - a for a, b in itertools.pairwise(boxes)]
+    assert max(gaps) == gaps[2] and len({round(gap, 6) for gap in gaps}) == 2, "a gap between the stages"
 
 
 def test_a_swap_lights_what_reads_the_backbone():
@@ -955,7 +965,9 @@ def test_single_channels_spread_over_a_map():
     fig = plots.draw_channels(features, "One channel each", count=4)
     readable(fig)
     for i, (value, channel) in enumerate([(features["c1"], c) for c in (0, 4, 8, 12)]):
-        assert np.array_equal(fig.axes[i].images[0].get_array(), value[0, channel].numpy())
+        drawn = fig.axes[i].images[0]
+        assert np.array_equal(drawn.get_array(), value[0, channel].numpy())
+        assert drawn.norm.vmin == -drawn.norm.vmax, "0 is white"
     assert [ax.get_title() for ax in fig.axes[4:]] == ["0", "25", "50", "75"]
 
 

@@ -15,15 +15,16 @@ def layer_gradients_viewer(measure: Callable[[int, bool], list[float]]) -> Calla
     measured = cache(measure)
 
     def view(blocks, shortcuts):
+        names = ["with shortcuts", "without shortcuts"]
+        words, other = names if shortcuts else names[::-1]
         sizes = measured(blocks, shortcuts)
-        words = "with shortcuts" if shortcuts else "without shortcuts"
         fig = plots.draw_lines(
             range(1, len(sizes) + 1),
-            {words: sizes},
+            {words: sizes, other: measured(blocks, not shortcuts)},
             f"The gradient at each of {len(sizes)} convolutions",
             xlabel="convolution, counted from the image",
             ylabel="size of its gradient",
-            colors=[plots.COLORS["neck" if shortcuts else "error"]],
+            colors=[plots.COLORS["backbone"], "#BBBBBB"],
             log=True,
             level=(sizes[-1], "as large as at the last one"),
         )

@@ -38,11 +38,11 @@ def draw_blocks(blocks: dict[str, nn.Module], size: int, title: str) -> Figure:
     width = min(9.4, 2.9 * len(blocks))
     fig, (ax,) = new_figure(width, 0.62 * tallest + 2.0)
     for column, (name, convs) in enumerate(traced.items()):
-        _draw_block(ax, 2.9 * column, name, blocks[name], convs, 1.5 / widest, size)
+        _draw_block(ax, 2.9 * column, name, blocks[name], convs, 1.4 / widest, size)
     kinds = {_kind(conv) for convs in traced.values() for conv, _ in convs}
     handles = [Patch(color=color, label=kind) for kind, color in KINDS.items() if kind in kinds]
     fig.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), int(width / 2.8)), frameon=False)
-    ax.set(xlim=(-1.15, 2.9 * (len(blocks) - 1) + 1.6), ylim=(-1.3, tallest + 0.55))
+    ax.set(xlim=(-1.3, 2.9 * (len(blocks) - 1) + 1.6), ylim=(-1.3, tallest + 0.55))
     ax.axis("off")
     set_title(fig, title)
     return fig
@@ -60,18 +60,23 @@ def _draw_block(ax, x, name, block, convs, scale, size):
         ]
         ax.add_patch(Polygon(corners, facecolor=KINDS[_kind(conv)], zorder=2))
         ax.plot([x - below, x + below], [level] * 2, color="#222222", linewidth=2, zorder=3)
-        side = conv.kernel_size[0]
-        ax.text(x + 0.86, level + 0.5, f"{side}x{side}\n{work / 1e6:,.1f} M", va="center", fontsize=7.5)
+        side, stride = conv.kernel_size[0], conv.stride[0]
+        kind = f"{side}x{side}" + f", stride {stride}" * (stride > 1)
+        ax.text(x + 0.86, level + 0.5, f"{kind}\n{work / 1e6:,.1f} M", va="center", fontsize=7.5)
         _name_width(ax, x - below, level, conv.in_channels)
     top, last = len(convs), convs[-1][0].out_channels
     ax.plot([x - last * scale / 2, x + last * scale / 2], [top] * 2, color="#222222", linewidth=2, zorder=3)
     _name_width(ax, x - last * scale / 2, top, last)
+    beside = _convolutions(block, size, beside=True)
     if has_shortcut(block, size):
         start, end = (channels * scale / 2 for channels in (convs[0][0].in_channels, last))
-        xs = [x - start, x - 1.05, x - 1.05, x - end]
-        ax.plot(xs, [0, 0, top, top], color=COLORS["error"], linewidth=1.3, zorder=1)
-        ax.text(x - 1.05, top / 2, "shortcut", rotation=90, ha="center", va="center", fontsize=7.5, bbox=PAPER)
-    total = sum(work for _, work in convs)
+        ax.plot([x - start, x - 1.2, x - 1.2], [0, 0, top], color=COLORS["error"], linewidth=1.3, zorder=1)
+        arrow = {"arrowstyle": "->", "color": COLORS["error"], "linewidth": 1.3, "shrinkA": 0, "shrinkB": 0}
+        ax.annotate("", (x - end - 0.3, top), (x - 1.2, top), arrowprops=arrow)
+        ax.text(x - 1.06, top - 0.16, "+", ha="center", va="top", color=COLORS["error"], weight="bold")
+        words = "shortcut" + "".join(f": 1x1, {work / 1e6:,.1f} M" for _, work in beside)
+        ax.text(x - 1.2, top / 2, words, rotation=90, ha="center", va="center", fontsize=7.5, bbox=PAPER)
+    total = sum(work for _, work in convs + beside)
     words = f"{count_params(block) / 1e3:,.0f} thousand parameters\n{total / 1e6:,.0f} million multiply-adds"
     ax.text(x, -0.3, words, ha="center", va="top", fontsize=8)
 
@@ -80,8 +85,8 @@ def _name_width(ax, x, y, channels):
     ax.text(x - 0.06, y, str(channels), ha="right", va="center", fontsize=7.5, bbox=PAPER, zorder=3)
 
 
-def _convolutions(block, size):
-    """The convolutions on the way from input to output and the multiply-adds of each, in order."""
+def _convolutions(block, size, *, beside=False):
+    """The convolutions from input to output, or those beside, on the shortcut; and the multiply-adds of each."""
     first = next(module for module in block.modules() if isinstance(module, nn.Conv2d))
     found = []
 
@@ -91,7 +96,7 @@ def _convolutions(block, size):
     handles = [
         module.register_forward_hook(note)
         for name, module in block.named_modules()
-        if isinstance(module, nn.Conv2d) and name.split(".")[0] not in BESIDE
+        if isinstance(module, nn.Conv2d) and (name.split(".")[0] in BESIDE) == beside
     ]
     _run(block, torch.zeros(1, first.in_channels, size, size))
     for handle in handles:

@@ -166,8 +166,10 @@ def draw_features(image: Tensor, features: dict[str, Tensor], title: str, *, rol
 
 
 @own_style
-def draw_channels(features: dict[str, Tensor], title: str, *, count: int = 8) -> Figure:
-    """A row of single channels of each map, spread over all of them, each from its least value to its largest.
+def draw_channels(features: dict[str, Tensor], title: str, *, count: int = 6) -> Figure:
+    """A row of single channels of each map, spread over all of them: red above 0, blue below, white in between.
+
+    Each channel has a scale of its own, at whose end lie its largest values.
 
     Args:
         features: `{"c1": (1, C, h, w), ...}`.
@@ -178,7 +180,9 @@ def draw_channels(features: dict[str, Tensor], title: str, *, count: int = 8) ->
     for row, (key, value) in enumerate(features.items()):
         for i, ax in enumerate(axes[row * count : (row + 1) * count]):
             channel = i * value.shape[1] // count
-            ax.imshow(value[0, channel].detach().cpu().numpy(), cmap="magma", interpolation="nearest")
+            drawn = value[0, channel].detach().cpu().numpy()
+            most = np.quantile(np.abs(drawn), 0.995)  # a bright rim of padding would make the rest pale
+            ax.imshow(drawn, cmap="RdBu_r", vmin=-most, vmax=most, interpolation="nearest")
             ax.set_title(str(channel), fontsize=7)
         axes[row * count].set_ylabel(f"{key}, of {value.shape[1]}", color=ink(COLORS["backbone"]))
     hide_axes(axes)
