@@ -24,7 +24,7 @@ def layer_gradients_viewer(measure: Callable[[int, bool], list[float]]) -> Calla
             f"The gradient at each of {len(sizes)} convolutions",
             xlabel="convolution, counted from the image",
             ylabel="size of its gradient",
-            colors=[plots.COLORS["backbone"], "#BBBBBB"],
+            colors=[plots.COLORS["backbone"], plots.COLORS["input"]],
             log=True,
             level=(sizes[-1], "as large as at the last one"),
         )
