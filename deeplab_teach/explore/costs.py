@@ -7,9 +7,10 @@ from torch import nn
 
 from deeplab_teach.cost import multiply_adds
 from deeplab_teach.explore.shell import label, play
+from deeplab_teach.plots.blocks import ACROSS, AROUND
 from deeplab_teach.plots.charts import draw_bars
 
-AROUND, ACROSS, BOTH = "looks around, channel by channel", "mixes channels (1x1)", "both at once"
+BOTH = "both at once"
 
 
 def kinds(in_channels: int, out_channels: int, kernel_size: int, expansion: int) -> dict[str, list[nn.Conv2d]]:

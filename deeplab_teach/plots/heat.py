@@ -6,7 +6,15 @@ import torch.nn.functional as F
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from deeplab_teach.plots.style import COLORS, hide_axes, new_figure, own_style, set_title, to_image
+from deeplab_teach.plots.style import (
+    COLORS,
+    extent_of,
+    hide_axes,
+    new_figure,
+    own_style,
+    set_title,
+    to_image,
+)
 
 UPSAMPLINGS = ("nearest", "bilinear")
 
@@ -56,5 +64,5 @@ def draw_found(image: Tensor, places: Tensor, threshold: float, mode: str, title
 
 def _add_map(ax, image, places):
     """A map of probabilities, drawn as large as its image."""
-    extent = (-0.5, image.shape[-1] - 0.5, image.shape[-2] - 0.5, -0.5)
-    return ax.imshow(places.cpu().numpy(), cmap="magma", interpolation="nearest", vmin=0, vmax=1, extent=extent)
+    options = {"cmap": "magma", "interpolation": "nearest", "vmin": 0, "vmax": 1, "extent": extent_of(image)}
+    return ax.imshow(places.cpu().numpy(), **options)

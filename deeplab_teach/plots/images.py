@@ -14,6 +14,7 @@ from deeplab_teach.plots.style import (
     COLORS,
     add_framed,
     add_paled,
+    extent_of,
     hide_axes,
     ink,
     new_figure,
@@ -136,23 +137,21 @@ def draw_patches(images: Sequence[Tensor], places: Sequence[tuple], names: Seque
 
 
 @own_style
-def draw_features(image: Tensor, features: dict[str, Tensor], title: str, *, role: str | None = None) -> Figure:
+def draw_features(image: Tensor, features: dict[str, Tensor], title: str) -> Figure:
     """How strongly each stage answers at each place (mean of |value| over channels), at its own resolution.
 
-    Each map is drawn as large as the image, with a scale of its own. `role` is whose colour the names have; without
-    it maps of a pyramid, `p3` and so on, have the neck's and others the backbone's.
+    Each map is drawn as large as the image, with a scale of its own. Maps of a pyramid, `p3` and so on, have the neck's
+    colour.
     """
     fig, axes = new_figure(max(1.9 * (1 + len(features)), 7.0), 2.9, 1, 1 + len(features))
     size = 10 if len(features) < 5 else 8.5
-    extent = (-0.5, image.shape[-1] - 0.5, image.shape[-2] - 0.5, -0.5)
     drawn = [axes[0].imshow(to_image(image))]
     axes[0].set_title(f"image\n{image.shape[-2]} x {image.shape[-1]}", color=COLORS["input"], fontsize=size)
     for ax, (key, value) in zip(axes[1:], features.items(), strict=True):
-        drawn.append(ax.imshow(strength(value), cmap="magma", interpolation="nearest", extent=extent))
+        drawn.append(ax.imshow(strength(value), cmap="magma", interpolation="nearest", extent=extent_of(image)))
         channels, rows, columns = value.shape[1:]
         text = f"{key}\n{channels} channel{'s' * (channels != 1)}, {rows} x {columns}"
-        color = COLORS[role or ("neck" if key.startswith("p") else "backbone")]
-        ax.set_title(text, color=ink(color), fontsize=size)
+        ax.set_title(text, color=COLORS["neck" if key.startswith("p") else "backbone"], fontsize=size)
     bars = [
         fig.colorbar(one, ax=ax, orientation="horizontal", shrink=0.8, aspect=15)
         for one, ax in zip(drawn, axes, strict=True)

@@ -14,6 +14,7 @@ from deeplab_teach.plots.style import (
     class_legend,
     color_mask,
     hide_axes,
+    in_floats,
     new_figure,
     outline,
     own_style,
@@ -51,10 +52,14 @@ def draw_masks(images: Sequence[Tensor], rows: dict[str, list], classes: Sequenc
     return fig
 
 
+def _grey(image):
+    """An image in pale grey, on which a label's colour shows."""
+    return (0.7 + 0.3 * in_floats(image).mean(dim=0, keepdim=True)).expand(3, -1, -1)
+
+
 def _over_grey(image, mask, truth, classes):
     """Labels over the paled image, background clear; pixels that do not count are white, true outlines black."""
-    grey = (image if image.is_floating_point() else image / 255).as_subclass(Tensor).cpu().mean(dim=0, keepdim=True)
-    pale, mask = (0.7 + 0.3 * grey).expand(3, -1, -1), mask.as_subclass(Tensor).cpu()
+    pale, mask = _grey(image), mask.as_subclass(Tensor).cpu()
     drawn = torch.where(mask > 0, 0.25 * pale + 0.75 * color_mask(mask, classes) / 255, pale)
     drawn = torch.where(mask == 255, 1.0, drawn)
     return drawn if truth is None else torch.where(outline(truth.as_subclass(Tensor).cpu() % 255), 0.0, drawn)
@@ -122,8 +127,7 @@ def draw_iou(image: Tensor, truth: Tensor, mask: Tensor, name: str, title: str) 
     parts = {"in the truth alone": truth & ~mask, "in the mask alone": mask & ~truth}
     parts["in both: the intersection"] = truth & mask
     colors = ("#CC79A7", "#56B4E9", "#444444")
-    pale = _over_grey(image, torch.zeros_like(truth, dtype=torch.uint8), None, ("background",))
-    together = pale
+    pale = together = _grey(image)
     for part, color in zip(parts.values(), colors, strict=True):
         together = tint_mask(together, part, color)
     pixels, union = (truth & mask).sum(), (truth | mask).sum()

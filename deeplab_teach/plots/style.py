@@ -82,9 +82,20 @@ def to_image(x: Tensor) -> np.ndarray:
     return x.detach().as_subclass(torch.Tensor).permute(1, 2, 0).cpu().numpy()
 
 
+def in_floats(image: Tensor) -> Tensor:
+    """An image `(3, H, W)`, bytes or floats in 0..1, as a plain tensor of floats on the CPU."""
+    return (image if image.is_floating_point() else image / 255).as_subclass(torch.Tensor).cpu()
+
+
+def extent_of(image: Tensor) -> tuple[float, float, float, float]:
+    """Where `imshow` draws an image `(3, H, W)`: a map that is given it is drawn as large."""
+    height, width = image.shape[-2:]
+    return (-0.5, width - 0.5, height - 0.5, -0.5)
+
+
 def add_paled(ax: Axes, image: Tensor) -> None:
     """The image, so pale that what is drawn over it can be seen."""
-    ax.imshow(0.55 + 0.45 * to_image(image if image.is_floating_point() else image / 255))
+    ax.imshow(0.55 + 0.45 * to_image(in_floats(image)))
 
 
 def add_framed(ax: Axes, x: float, y: float, picture: np.ndarray, color: str, width: float) -> tuple[float, ...]:
@@ -134,8 +145,7 @@ def tint_mask(image: Tensor, mask: Tensor, color: str) -> Tensor:
         mask: bool `(H, W)`.
         color: such as `"#E69F00"`.
     """
-    image = (image if image.is_floating_point() else image / 255).as_subclass(torch.Tensor).cpu()
-    mask = mask.as_subclass(torch.Tensor).bool().cpu()
+    image, mask = in_floats(image), mask.as_subclass(torch.Tensor).bool().cpu()
     tint = torch.tensor(to_rgb(color))[:, None, None]
     return torch.where(outline(mask.long()), tint, torch.where(mask, 0.45 * image + 0.55 * tint, image))
 
