@@ -181,6 +181,7 @@ class Block:
     role: str  # "backbone", "neck" or "head"
     shape: tuple[int, ...]  # without the batch: (channels, height, width), or (channels,)
     stride: int | None = None  # as the specs declare it; of a head's map, if a declared map has its size
+    made_from: tuple[str, ...] = ()  # blocks whose maps are read as they are; nothing is said of others
 
 
 def blocks(model: nn.Module, image_size: tuple[int, int] = (160, 160)) -> list[Block]:
@@ -189,6 +190,7 @@ def blocks(model: nn.Module, image_size: tuple[int, int] = (160, 160)) -> list[B
     A part of the head that runs once per map of a pyramid, as FCOS's towers do, is one box, of its first map.
     """
     rows, strides = [], {}  # height and width of a map -> its stride
+    given = []  # (map, the block that gave it)
     outer = "backbone" if hasattr(model, "head") else ""
     body = model.get_submodule(outer)
     inner = f"{outer}.backbone".removeprefix(".")
@@ -198,13 +200,17 @@ def blocks(model: nn.Module, image_size: tuple[int, int] = (160, 160)) -> list[B
         if name in roles:
             for key, value in output.items():
                 stride = strides[value.shape[2:]] = module.feature_specs[key].stride
-                rows.append(Block(key, roles[name], tuple(value.shape[1:]), stride))
+                sources = module.made_from[key] if roles[name] == "neck" else ()
+                rows.append(Block(key, roles[name], tuple(value.shape[1:]), stride, sources))
+                given.append((value, key))
         elif name.startswith("head.") and name.count(".") == 1 and not isinstance(module, nn.Identity | nn.Dropout):
             block = name.removeprefix("head.")
             while isinstance(output, list | tuple):  # of several answers the first stands for all
                 output = output[0]
             if block not in [row.name for row in rows]:
-                rows.append(Block(block, "head", tuple(output.shape[1:]), strides.get(output.shape[2:])))
+                sources = tuple(source for value, source in given if any(value is one for one in inputs))
+                rows.append(Block(block, "head", tuple(output.shape[1:]), strides.get(output.shape[2:]), sources))
+                given.append((output, block))
 
     run_on_meta(model, image_size, record)
     return rows

@@ -18,6 +18,7 @@ class Pyramid(Backbone):
     """
 
     extra_keys: tuple[str, ...] = ()  # coarser maps on top, of which no box is cut out
+    made_from: dict[str, tuple[str, ...]]  # each map -> those that are read for it, of the backbone and of the pyramid
 
     def __init__(self, backbone: Backbone, out_channels: int):
         super().__init__()
@@ -113,6 +114,10 @@ class FPN(Pyramid):
         for i in range(1, count + 1):
             self.feature_specs[f"p{level + i}"] = FeatureSpec(out_channels, top * 2**i)
         self.extra_keys = tuple(f"p{level + i}" for i in range(1, count + 1))
+        names = list(self.feature_specs)
+        self.made_from = {name: (key, above) for name, key, above in zip(names, keys, names[1:], strict=False)}
+        self.made_from[names[len(keys) - 1]] = (keys[-1],)  # the coarsest has none above it
+        self.made_from |= {name: (below,) for below, name in zip(names[len(keys) - 1 :], self.extra_keys, strict=False)}
         strided = [nn.Conv2d(out_channels, out_channels, 3, stride=2, padding=1) for _ in range(count)]
         self.extra_convs = nn.ModuleList(strided if extra == "convs" else [])
         for conv in (*self.lateral, *self.output, *self.extra_convs):
@@ -182,6 +187,7 @@ class SimpleFeaturePyramid(Pyramid):
             for channels in (dim // 4, dim // 2, dim, dim)
         )
         self.feature_specs = {f"p{i}": FeatureSpec(out_channels, 2**i) for i in (2, 3, 4, 5)}
+        self.made_from = dict.fromkeys(self.feature_specs, (self.key,))
 
     def pyramid(self, features: dict[str, Tensor], size: tuple[int, int]) -> dict[str, Tensor]:
         whole = features[self.key]  # (N, dim, H/16, W/16)

@@ -240,6 +240,9 @@ def test_the_blocks_of_a_detector():
     ]
     heads = {row.name: row.shape for row in rows[10:]}
     assert heads["cls_logits"] == (7, 16, 16) and heads["bbox_reg"] == (4, 16, 16) and len(heads) == 5
+    sources = {row.name: row.made_from for row in rows}
+    assert sources["p4"] == ("c4", "p5") and sources["p7"] == ("p6",) and sources["c5"] == ()
+    assert sources["class_tower"] == ("p3",) and sources["bbox_ctrness"] == ("box_tower",)
 
 
 def test_what_a_roi_costs_is_told_apart_from_the_rest():

@@ -9,7 +9,7 @@ from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.ops import FeaturePyramidNetwork
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool, LastLevelP6P7
 
-from deeplab_teach.backbones import mobilenet_v2, resnet18
+from deeplab_teach.backbones import mobilenet_v2, resnet18, vit_small
 from deeplab_teach.datasets import LESSON_CLASSES, EmojiScenes
 from deeplab_teach.features import FeatureSpec, SequenceSpec
 from deeplab_teach.heads import FCOSHead
@@ -17,7 +17,7 @@ from deeplab_teach.heads.fcos import decode, detections, distances, fcos_targets
 from deeplab_teach.losses import fcos_loss
 from deeplab_teach.metrics import average_precision
 from deeplab_teach.models import Detector, build_model, mask_rcnn
-from deeplab_teach.necks import FPN
+from deeplab_teach.necks import FPN, SimpleFeaturePyramid
 from deeplab_teach.predict import predict_boxes, predict_mask
 
 # The beginning of our name -> of torchvision's.
@@ -109,6 +109,32 @@ def some_targets(generator, size, count):
     corner = torch.rand(count, 2, generator=generator) * torch.tensor(size[::-1]) * 0.6
     side = 6 + torch.rand(count, 2, generator=generator) * (torch.tensor(size[::-1]) - corner - 8)
     return {"boxes": torch.cat([corner, corner + side], dim=1), "labels": torch.arange(count) % 4 + 1}
+
+
+@pytest.mark.parametrize(
+    "pyramid",
+    [
+        lambda: FPN(resnet18()),
+        lambda: FPN(resnet18(), keys=["c3", "c5"], extra="convs"),
+        lambda: FPN(resnet18(), extra="pool"),
+        lambda: SimpleFeaturePyramid(vit_small()),
+    ],
+)
+def test_a_pyramids_maps_are_made_from_what_they_say(pyramid):
+    """Followed down to the backbone, the declared sources are the maps that move when a map is moved."""
+    pyramid = pyramid().eval()
+    features = {
+        key: value.requires_grad_() for key, value in random_features(pyramid.backbone.feature_specs, (64, 64)).items()
+    }
+    maps = pyramid.pyramid(features, (64, 64))
+
+    def below(name):
+        return {name} if name in features else set().union(*map(below, pyramid.made_from[name]))
+
+    assert list(maps) == list(pyramid.made_from)
+    for name, value in maps.items():
+        moved = torch.autograd.grad(value.sum(), features.values(), retain_graph=True, allow_unused=True)
+        assert below(name) == {key for key, gradient in zip(features, moved, strict=True) if gradient is not None}
 
 
 @pytest.mark.parametrize("size", [(128, 256), (256, 128)])

@@ -19,7 +19,7 @@ from PIL import Image
 from torch import nn
 
 from deeplab_teach import plots
-from deeplab_teach.backbones import resnet50
+from deeplab_teach.backbones import FIXED_STRIDES, resnet50
 from deeplab_teach.backbones.mobilenetv2 import InvertedResidual
 from deeplab_teach.backbones.resnet import BasicBlock, Bottleneck
 from deeplab_teach.backbones.xception import XceptionBlock
@@ -241,7 +241,8 @@ def test_the_image_itself_at_the_left(model, scenes):
 
 
 def test_a_neck_has_its_own_colour_and_name():
-    rows = [Block("c2", "backbone", (8, 40, 40)), Block("p2", "neck", (8, 40, 40)), Block("out", "head", (3, 40, 40))]
+    neck, head = Block("p2", "neck", (8, 40, 40), 4, ("c2",)), Block("out", "head", (3, 40, 40), 4, ("p2",))
+    rows = [Block("c2", "backbone", (8, 40, 40)), neck, head]
     fig = draw_network(rows, (160, 160), "title")
     assert {"backbone", "neck", "head"} <= set(texts(fig))
     assert to_hex(box_of(fig, rows)[1]["p2"].get_facecolor()).upper() == plots.COLORS["neck"]
@@ -418,12 +419,28 @@ def test_a_kernel_that_does_not_fit():
         draw_conv(3, [(7, 1, 1, 1)], "Too small")
 
 
-def test_a_detectors_many_blocks_can_be_read():
-    model = on_meta(build_model, "resnet50", "fcos", 21)
-    fig = draw_network(blocks(model, (160, 160)), (160, 160), "resnet50 under fcos")
+@pytest.mark.parametrize("backbone", ["resnet50", "vgg16", "vit_small"])
+@pytest.mark.parametrize("size", [160, 512])
+def test_a_detectors_many_blocks_can_be_read(backbone, size):
+    model = on_meta(build_model, backbone, "fcos", 21, output_stride=FIXED_STRIDES.get(backbone, 16))
+    fig = draw_network(blocks(model, (size, size)), (size, size), f"{backbone} under fcos")
     readable(fig)
     written = " ".join(text.get_text() for text in fig.axes[0].texts)
-    assert "bbox\nctrness" in written and "stride 64" in written
+    assert "bbox" in written and "ctrness" in written and "stride 32" in written
+
+
+def test_a_pyramid_stands_under_its_backbone_and_the_head_beside_both():
+    rows = blocks(on_meta(build_model, "resnet50", "fcos", 21), (160, 160))
+    _, drawn = box_of(draw_network(rows, (160, 160), "title"), rows)
+    middle = {
+        name: (box.get_x() + box.get_width() / 2, box.get_y() + box.get_height() / 2) for name, box in drawn.items()
+    }
+    for number in "345":
+        assert middle[f"p{number}"] == pytest.approx((middle[f"c{number}"][0], middle["p7"][1]), abs=0.4)
+        assert middle[f"p{number}"][1] < middle[f"c{number}"][1]
+    assert middle["p5"][0] < middle["p6"][0] < middle["p7"][0] < middle["class_tower"][0]
+    assert middle["class_tower"][1] == middle["cls_logits"][1] > middle["box_tower"][1] == middle["bbox_reg"][1]
+    assert middle["bbox_ctrness"][1] < middle["bbox_reg"][1], "it reads the tower too, not the boxes"
 
 
 def test_strides_are_the_declared_ones():

@@ -31,7 +31,7 @@ WORDS = {"ha": "center", "va": "bottom", "fontsize": 8.5}  # of a name above wha
 def draw_labelled(images: Sequence[Tensor], labels: list[str], title: str) -> Figure:
     """Images in a row, each with what a classifier says of it underneath."""
     shapes = [image.shape[-1] / image.shape[-2] for image in images]  # so that all are equally high
-    width = 2.6 * len(images)
+    width = min(2.6 * len(images), 10.4)  # wider, and a page would make its words too small to read
     fig, axes = new_figure(width, width / sum(shapes) + 1.0, 1, len(images), width_ratios=shapes)
     for ax, image, label in zip(axes, images, labels, strict=True):
         ax.imshow(to_image(image))
