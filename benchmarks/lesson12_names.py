@@ -5,7 +5,8 @@
 
 writes `data/results/lesson12_names.safetensors`, the mean over the tokens of each name (float16, 1000 x 384), which the
 lesson reads where the weights are missing, and `data/results/lesson12_seeds.json`: of a linear layer on the vectors of
-each layer, the mean of the two recalls, over ten seeds. A minute on two cores. Then run `data/make_sums.py`.
+each layer, the mean of the two recalls, over ten seeds; and *crane* in two sentences. A minute on two cores. Then run
+`data/make_sums.py`.
 """
 
 import json
@@ -85,6 +86,24 @@ def half_and_half():
     return order[:500], order[500:]
 
 
+@torch.inference_mode()
+def cranes(reader):
+    """`[sentence, number of a token, how much nearer it is to "a bird" than to "a machine", in cosines]`."""
+
+    def read(texts):
+        return reader(text_ids(texts))
+
+    kinds, rows = read(["a bird", "a machine"]), []
+    bird, machine = F.normalize(masked_mean(kinds["tokens"]), dim=1)  # of like length: no padding
+    for word in ("crane", "thing"):
+        for rest in ("lifts steel beams at the harbour", "wades in the shallow pond"):
+            sentence = f"a {word} {rest}"
+            for number in (1, 2):  # after [CLS]: "a", and the word
+                token = F.normalize(read([sentence])["tokens"][0, :, number], dim=0)
+                rows.append([sentence, number, round((token @ bird - token @ machine).item(), 3)])
+    return rows
+
+
 if __name__ == "__main__":
     reader = load_weights(minilm()).eval()
     found, rows = layers(reader), []
@@ -97,6 +116,6 @@ if __name__ == "__main__":
             for seed, score in zip(SEEDS, each, strict=True)
         ]
     with atomic_write(DATA_DIR / "results/lesson12_seeds.json") as temporary:
-        temporary.write_text(json.dumps({"rows": rows}, indent=1) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps({"rows": rows, "crane": cranes(reader)}, indent=1) + "\n", encoding="utf-8")
     with atomic_write(DATA_DIR / "results/lesson12_names.safetensors") as temporary:
         temporary.write_bytes(save({"pooled": found["layer 6"].half().contiguous()}))

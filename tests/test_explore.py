@@ -422,13 +422,14 @@ def test_row_passes_swept():
         for place in range(8):
             box.controls["passes"].value, box.controls["place"].value = passes, place
             pictures.add(box.picture.value)
+            missing = f"One pass has no place {place}. " if passes == 1 and place % 2 else ""
             place -= place % 2 if passes == 1 else 0
             dense = torch.zeros(1, 1, 8, requires_grad=True)
             ring = nn.functional.pad(dense, (2, 2), mode="circular")
             nn.functional.conv1d(ring, SECOND, dilation=2)[0, 0, place].backward()
             *others, last = dense.grad[0, 0].nonzero().flatten().tolist()
             words = f"Place {place} on top reads places {', '.join(map(str, others))} and {last} below"
-            assert sentence_of(box).startswith(words)
+            assert sentence_of(box).startswith(missing + words)
     assert len(pictures) == 4 + 8
 
 

@@ -761,6 +761,10 @@ def test_the_ruler_draws_places_where_they_look():
     assert looks == corners == [0, 16, 32, 48, 64] and plain == stretched_places(65, 5, align_corners=False)
     assert plain[0] == 6 and plain[2] == 32
     readable(fig)
+    moved = draw_ruler(224, 32, "TensorFlow's padding", first=31.0)
+    line = next(line for line in moved.axes[0].lines if line.get_marker() == "o")
+    assert [float(x) for x in line.get_xdata()] == [31, 63, 95, 127, 159, 191, 223]
+    readable(moved)
 
 
 # ------------------------------------------------------------------------------------------------- words

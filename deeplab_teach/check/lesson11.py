@@ -68,9 +68,9 @@ def frozen_backbone(model: nn.Module) -> list[nn.Parameter]:
     """Prepare a model so that a training changes all of it but the backbone; give the parameters that learn.
 
     No weight of the backbone gets a gradient, and its batch norms neither normalise by a batch nor learn from one. All
-    else is in training mode: that comes first, since `train()` reaches every part and would undo the other.
+    else is in training mode and learns: that comes first, since it reaches every part and would undo the other.
     """
-    model.train()
+    model.requires_grad_(True).train()
     model.backbone.requires_grad_(False).eval()
     return [parameter for parameter in model.parameters() if parameter.requires_grad]
 
@@ -80,7 +80,8 @@ def _examine_freeze_backbone(answer):
     own_function(answer, call)
     for auxiliary, training in ((True, True), (False, False)):
         model = _dense_model(_Backbone(), auxiliary=auxiliary).train(training)
-        model.backbone.layer1.requires_grad_(training)  # somebody may have frozen a stage
+        model.backbone.layer1.requires_grad_(training)  # somebody may have frozen a stage, or the head
+        model.head.requires_grad_(training)
         model.backbone.modes.clear()
         before, held = copy.deepcopy(model), _identities(model)
         given = attempt(call, answer, model)
@@ -124,7 +125,10 @@ def _require_list(given):
 def _require_prepared(model, before, x):
     """A step of training: what gets a gradient, which averages move, and what the backbone gives meanwhile."""
     if not any(value.requires_grad for value in model.parameters()):
-        raise Wrong("Nothing in the model can learn any more. Freeze `model.backbone` alone: the head is to learn.")
+        raise Wrong(
+            "Nothing in the model can learn any more. Freeze `model.backbone` alone: the head is to learn. (A model "
+            "may come with its head frozen.)"
+        )
     inside = set(model.backbone.modules())
     if not any(part.training for part in model.modules()):
         raise Wrong(
@@ -234,8 +238,9 @@ freeze_backbone = Exercise(
         """Two things can change in a backbone while batches go through it: weights, by their gradients, and running
         averages, which need none. Which switch is for which? And which switch would undo one of them, if it came
         later?""",
-        """First the whole model: `.train()`. Then, on `model.backbone` alone, `.requires_grad_(False)` and `.eval()`.
-        What learns is what has `requires_grad` among all the model's parameters: the head's are not all there are.""",
+        """First the whole model: `.requires_grad_(True)` and `.train()`. Then, on `model.backbone` alone,
+        `.requires_grad_(False)` and `.eval()`. What learns is what has `requires_grad` among all the model's
+        parameters: the head's are not all there are.""",
     ),
     reference=frozen_backbone,
     examine=_examine_freeze_backbone,

@@ -23,6 +23,7 @@ def row_passes_viewer(row: Tensor, first: Tensor, second: Tensor) -> Callable[..
     rows = [values.flatten().tolist() for values in (row, middle, ring(middle, second, rate=2))]
 
     def view(passes: int = 2, place: int = 2) -> tuple[Figure, str]:
+        missing = f"One pass has no place {place}. " if passes == 1 and place % 2 else ""
         if passes == 1:
             place -= place % 2
         count = len(rows[0])
@@ -32,8 +33,8 @@ def row_passes_viewer(row: Tensor, first: Tensor, second: Tensor) -> Callable[..
             rows, passes, place, "Two passes, interleaved: one blue, one pink" if passes == 2 else "One pass"
         )
         return fig, (
-            f"Place {place} on top reads places {words} and {reads[-1]} below, all of its own pass; those read their "
-            "neighbours in the row."
+            f"{missing}Place {place} on top reads places {words} and {reads[-1]} below, all of its own pass; those "
+            "read their neighbours in the row."
         )
 
     return view

@@ -235,8 +235,8 @@ CASES = (
         reads_input=True,
         reads_image=True,
         gives_features=True,
-        because="It reads the image and gives features, but it starts from random weights, learns one task together "
-        "with the rest, and the paper puts nothing else in its place: it is one half of one network.",
+        because="It reads the image and gives features, but the paper puts nothing else in its place: the other half "
+        "copies its maps level by level, and the two were made for each other.",
     ),
     Case(
         "ResNet-34 as the left side of a U-Net, in a library of today",

@@ -17,9 +17,9 @@ def draw_boxes(
 ) -> Figure:
     """One row of the images for each of `rows = {"truth": [...], "found": [...]}`, with its boxes.
 
-    Of each image `{"boxes": (n, 4) in pixels, "labels": (n,)}`, and `"scores"` where there are. A box has its class,
-    and its score in percent, at its corner, unless there are more than 20 on the
-    image, or `names` is false.
+    Of each image `{"boxes": (n, 4) in pixels, "labels": (n,)}`, and `"scores"` where there are. A box has its class (if
+    there is more than one) and its score in percent at a corner, the best box at the best one, unless there are more
+    than 20 on the image, or `names` is false.
     """
     shape = max(image.shape[-2] / image.shape[-1] for image in images)
     wide = min(2.9, 9.6 / len(images))
@@ -28,31 +28,55 @@ def draw_boxes(
         row = axes[number * len(images) : (number + 1) * len(images)]
         row[0].set_ylabel(name)
         for ax, image, objects in zip(row, images, found, strict=True):
-            _add_boxes(ax, image, objects, classes, names)
+            _add_boxes(ax, image, objects, classes, names, len(images))
     hide_axes(axes)
     set_title(fig, title)
     return fig
 
 
-def _add_boxes(ax, image, objects, classes, names):
+def _add_boxes(ax, image, objects, classes, names, columns):
     ax.imshow(to_image(image))
     scores = objects.get("scores")
     color = "#FFFFFF" if scores is None else COLORS["head"]
     count = len(objects["boxes"])
-    order = range(count) if scores is None else scores.argsort().tolist()  # the best one on top
-    for i in order:
+    best_first = list(range(count)) if scores is None else scores.argsort(descending=True).tolist()
+    for i in reversed(best_first):  # the best one on top
         left, top, right, bottom = objects["boxes"][i].tolist()
         for width, tint in ((2.6, "#222222"), (1.4, color)):  # a dark rim, so that it shows on any picture
             frame = Rectangle((left - 0.5, top - 0.5), right - left, bottom - top, fill=False, edgecolor=tint)
             frame.set_linewidth(width)
             ax.add_patch(frame)
-        if count > 20 or not names:
-            continue
-        words = classes[int(objects["labels"][i])] + ("" if scores is None else f" {100 * scores[i]:.0f}")
-        card = {"facecolor": color, "edgecolor": "none", "pad": 0.8, "alpha": 0.85}
-        above = top > 0.05 * image.shape[-2]  # else it would stand outside of the image
-        va, x, y = ("bottom", left, top) if above else ("top", max(left, 0) + 2, max(top, 0) + 2)
-        ax.text(x, y, words, fontsize=6.5, color="black", va=va, bbox=card, clip_on=True)
+    if count > 20 or not names:
+        return
+    card = {"facecolor": color, "edgecolor": "none", "pad": 0.8, "alpha": 0.85}
+    height, width = image.shape[-2:]
+    point = width / (72 * ax.figure.get_figwidth() / columns)  # pixels of the image
+    taken = []
+    for i in best_first:
+        words = [classes[int(objects["labels"][i])]] * (len(classes) > 2)
+        words += [] if scores is None else [f"{100 * scores[i]:.0f}"]
+        if words:
+            text = " ".join(words)
+            size = (4.2 * len(text) + 2) * point, 9 * point  # of letters of 6.5 points, roughly
+            x, y = _corner(objects["boxes"][i].tolist(), size, taken, width, height)
+            taken.append((x, y, x + size[0], y + size[1]))
+            ax.text(x + point, y + size[1] / 2, text, fontsize=6.5, va="center", bbox=card, clip_on=True)
+
+
+def _corner(box, size, taken, width, height):
+    """Where the words of a box begin: of the places at its corners the one that covers least of what is written."""
+    left, top, right, bottom = box
+    rows = top - size[1], top, bottom, bottom - size[1]  # on its upper border, under it, and so below
+    places = [(x, y) for y in rows for x in (left, right - size[0])]
+    places = [(min(max(x, 0), width - size[0]), min(max(y, 0), height - size[1])) for x, y in places]
+
+    def covered(place):
+        x, y = place
+        across = [max(0, min(x + size[0], right) - max(x, left)) for left, _, right, _ in taken]
+        down = [max(0, min(y + size[1], bottom) - max(y, top)) for _, top, _, bottom in taken]
+        return sum(a * b for a, b in zip(across, down, strict=True))
+
+    return min(places, key=covered)
 
 
 @own_style

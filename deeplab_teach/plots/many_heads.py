@@ -25,7 +25,7 @@ def draw_many_heads(
     Args:
         image: `(3, H, W)`.
         features: the backbone's maps that heads read, `{"c3": (1, C, h, w), ...}`, fine to coarse.
-        pyramid: the maps of the pyramid that one of the heads reads, likewise.
+        pyramid: the maps of the pyramid that one of the heads reads, likewise, one for each of the backbone's.
         heads: `{"FCN head": ("c4", answer), ...}`, which map it reads, or "pyramid"; the answer is a picture
             `(3, H, W)`, or lines of text. Begin with those that read the coarsest map, or the arrows cross.
     """
@@ -37,12 +37,13 @@ def draw_many_heads(
     for (name, (reads, answer)), y in zip(heads.items(), rows, strict=True):
         start = 9.0
         if reads == "pyramid":
-            add_maps(ax, 7.6, y, pyramid, "neck: FPN", COLORS["neck"])
-            for middle in middles.values():
-                ax.annotate("", (6.75, y), (5.75, middle), arrowprops=ARROW)
-            ax.annotate("", (start - 0.12, y), (8.45, y), arrowprops=ARROW)
+            _, levels = add_maps(ax, 7.6, y, pyramid, "neck: FPN", COLORS["neck"])
+            for middle, level in zip(middles.values(), levels.values(), strict=True):
+                ax.annotate("", (6.9, level), (5.55, middle), arrowprops=ARROW)
+            for level in levels.values():
+                ax.annotate("", (start - 0.12, y), (8.45, level), arrowprops=ARROW)
         else:
-            ax.annotate("", (start - 0.12, y), (5.75, middles[reads]), arrowprops=ARROW)
+            ax.annotate("", (start - 0.12, y), (5.55, middles[reads]), arrowprops=ARROW)
         box = FancyBboxPatch((start, y - 0.35), 2.3, 0.7, boxstyle="round,pad=0.08", edgecolor=COLORS["head"])
         box.set(facecolor="#FDF3DC", linewidth=2)
         ax.add_patch(box)

@@ -86,6 +86,9 @@ def draw_instances(
             picture = image
             for i in reversed(range(len(masks))):
                 picture = tint_mask(picture, masks[i], OBJECTS[i % len(OBJECTS)])
+            for i in reversed(range(len(masks))):  # outlines once more: a mask under another one shows, too
+                tint = torch.tensor(to_rgb(OBJECTS[i % len(OBJECTS)]))[:, None, None]
+                picture = torch.where(outline(masks[i].long().cpu()), tint, picture)
             ax.imshow(to_image(picture))
     for ax, name in zip(axes, names, strict=False):
         ax.set_title(name, fontsize=9)

@@ -20,15 +20,16 @@ def stretched_places(size: int, count: int, *, align_corners: bool) -> list[floa
 
 
 @own_style
-def draw_ruler(size: int, stride: int, title: str) -> Figure:
+def draw_ruler(size: int, stride: int, title: str, *, first: float = 0.0) -> Figure:
     """One side of a picture: where the places of a map look, and where stretching it draws them.
 
     Args:
         size: pixels along the side.
-        stride: of a network whose kernels are odd and padded alike on both sides: place i looks at pixel `stride * i`.
+        stride: place i looks at pixel `first + stride * i`.
+        first: 0 if the kernels are odd and padded alike on both sides; else as `backbone.grids(size)` gives it.
     """
     count = conv_output_size(size, 3, stride=stride, padding=1)
-    looks = [float(stride * i) for i in range(count)]
+    looks = [first + stride * i for i in range(count)]
     rows = {
         "where it looks": (looks, COLORS["backbone"]),
         "drawn, align_corners=False": (stretched_places(size, count, align_corners=False), COLORS["head"]),

@@ -21,6 +21,7 @@ from deeplab_teach.training import parameter_groups as published_groups
 
 @right("freeze_backbone")
 def in_a_loop(model):
+    model.requires_grad_(True)
     model.train()
     for parameter in model.backbone.parameters():
         parameter.requires_grad = False
@@ -47,6 +48,8 @@ The whole model is in eval mode
     model.backbone.eval() => model.eval()
 (A model may come in eval mode.)
     model.train()\n => \n
+(A model may come with its head frozen.)
+    model.requires_grad_(True)\n => \n
 `model` is in eval mode
     model.train()\n => model.training = False\n    model.head.train()\n    (model.auxiliary or model.head).train()\n
 Nothing in the model can learn any more
@@ -89,6 +92,7 @@ changes the model for good
 
 @right("freeze_backbone")
 def with_the_packages_freeze(model):
+    model.requires_grad_(True)
     model.train()
     freeze(model, ["backbone"])
     return [each for name, each in model.named_parameters() if not name.startswith("backbone.")]
