@@ -39,11 +39,11 @@ def draw_many_heads(
         if reads == "pyramid":
             _, levels = add_maps(ax, 7.6, y, pyramid, "neck: FPN", COLORS["neck"])
             for middle, level in zip(middles.values(), levels.values(), strict=True):
-                ax.annotate("", (6.9, level), (5.55, middle), arrowprops=ARROW)
+                ax.annotate("", (6.9, level), (5.78, middle), arrowprops=ARROW)
             for level in levels.values():
-                ax.annotate("", (start - 0.12, y), (8.45, level), arrowprops=ARROW)
+                ax.annotate("", (start - 0.12, y), (8.62, level), arrowprops=ARROW)
         else:
-            ax.annotate("", (start - 0.12, y), (5.55, middles[reads]), arrowprops=ARROW)
+            ax.annotate("", (start - 0.12, y), (5.78, middles[reads]), arrowprops=ARROW)
         box = FancyBboxPatch((start, y - 0.35), 2.3, 0.7, boxstyle="round,pad=0.08", edgecolor=COLORS["head"])
         box.set(facecolor="#FDF3DC", linewidth=2)
         ax.add_patch(box)

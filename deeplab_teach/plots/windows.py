@@ -28,7 +28,7 @@ def draw_windows(
     """
     reach = 1.05 * max(rates) * grid.stride
     height, width = image.shape[-2:]
-    fig, (ax,) = new_figure(7.6, 6.2)
+    fig, (ax,) = new_figure(6.4, 4.8)
     add_paled(ax, image)
     x, y = grid.left + grid.stride * place[1], grid.top + grid.stride * place[0]
     ax.plot(x, y, "s", color="black", markersize=4, zorder=3, label="1x1: the place itself")
