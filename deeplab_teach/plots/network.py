@@ -61,6 +61,7 @@ def draw_network(
             "", last, bends[-1], arrowprops={"arrowstyle": "->", "color": "#666666", "shrinkA": 0, "shrinkB": 0}
         )
     lower = min(lower, min(bottom for *_, bottom, _ in place.values()) - UNDER)
+    lower = min(lower, min(y for arrow in arrows for _, y in arrow) - 0.1)
     upper = max(upper, max(top for *_, top in place.values()) + ABOVE)
     end = max(right for _, right, *_ in place.values())
     lines = []
@@ -138,8 +139,9 @@ def _beside_a_pyramid(blocks, side):
             arrows.append([(from_left, low), (right, low)] if left < from_left else [(from_right, low), (left, low)])
         else:
             arrows.append([((from_left + from_right) / 2, bottom - UNDER), ((left + right) / 2, top + ABOVE)])
-    bus = past + 0.45  # where the maps leave, each of them for every part that reads the neck
-    arrows.append([(past, low), (bus, low)])
+    bus, under = past + 0.45, low - tallest / 2 - UNDER - 0.35  # each map leaves for every part that reads the neck
+    leave = [(sum(place[name][:2]) / 2, place[name][2] - UNDER) for name in neck]
+    arrows += [[point, (point[0], under), (bus, under)] for point in leave]
     rows = []
     for block in parts["head"]:
         if rows and block.made_from in ((), (rows[-1][-1].name,)):
@@ -151,7 +153,7 @@ def _beside_a_pyramid(blocks, side):
         y, before = low / 2 + rise * ((len(rows) - 1) / 2 - i), row[0].made_from[:1]
         for block in row:
             source = (block.made_from or before)[0]
-            x, start = (bus, low) if source in neck else (place[source][1], sum(place[source][2:]) / 2)
+            x, start = (bus, under) if source in neck else (place[source][1], sum(place[source][2:]) / 2)
             width, height = _size(block)
             place[block.name] = (x + 0.75, x + 0.75 + width, y - height / 2, y + height / 2)
             arrows.append([(x, start), (x + 0.2, start), (x + 0.2, y), (x + 0.75, y)])

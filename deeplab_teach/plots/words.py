@@ -66,7 +66,7 @@ def draw_cloud(
         ax.plot(x, y, marker, color=color, markersize=3.5, alpha=0.45, linewidth=0, label=group)
     for number, name in names.items():
         place = points[number].tolist()
-        ax.plot(*place, "o", markersize=6, markerfacecolor="none", markeredgecolor="black")
+        ax.plot(*place, "o", markersize=9, markerfacecolor="none", markeredgecolor="black")
         ax.annotate(name, place, (5, 4), textcoords="offset points", fontsize=8)
     ax.set(xlabel=xlabel, ylabel=ylabel, xticks=[], yticks=[])
     fig.legend(loc="outside lower center", ncols=2, frameon=False, markerscale=2)
