@@ -150,7 +150,7 @@ def _beside_a_pyramid(blocks, side):
             rows.append([block])
     rise = max((_size(block)[1] for block in parts["head"]), default=0) + ABOVE + UNDER + 0.35
     for i, row in enumerate(rows):
-        y, before = low / 2 + rise * ((len(rows) - 1) / 2 - i), row[0].made_from[:1]
+        y, before = low / 2 + rise * ((len(rows) - 1) / 2 - i), row[0].made_from[:1] or (neck[-1],)
         for block in row:
             source = (block.made_from or before)[0]
             x, start = (bus, under) if source in neck else (place[source][1], sum(place[source][2:]) / 2)
