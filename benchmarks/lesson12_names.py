@@ -89,17 +89,14 @@ def half_and_half():
 @torch.inference_mode()
 def cranes(reader):
     """`[sentence, number of a token, how much nearer it is to "a bird" than to "a machine", in cosines]`."""
-
-    def read(texts):
-        return reader(text_ids(texts))
-
-    kinds, rows = read(["a bird", "a machine"]), []
-    bird, machine = F.normalize(masked_mean(kinds["tokens"]), dim=1)  # of like length: no padding
+    kinds, rows = reader(text_ids(["a bird", "a machine"]))["tokens"], []
+    bird, machine = F.normalize(masked_mean(kinds), dim=1)  # of like length: no padding
     for word in ("crane", "thing"):
         for rest in ("lifts steel beams at the harbour", "wades in the shallow pond"):
             sentence = f"a {word} {rest}"
+            tokens = F.normalize(reader(text_ids([sentence]))["tokens"][0], dim=0)  # (C, T)
             for number in (1, 2):  # after [CLS]: "a", and the word
-                token = F.normalize(read([sentence])["tokens"][0, :, number], dim=0)
+                token = tokens[:, number]
                 rows.append([sentence, number, round((token @ bird - token @ machine).item(), 3)])
     return rows
 

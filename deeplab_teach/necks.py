@@ -115,8 +115,8 @@ class FPN(Pyramid):
             self.feature_specs[f"p{level + i}"] = FeatureSpec(out_channels, top * 2**i)
         self.extra_keys = tuple(f"p{level + i}" for i in range(1, count + 1))
         names = list(self.feature_specs)
-        self.made_from = {name: (key, above) for name, key, above in zip(names, keys, names[1:], strict=False)}
-        self.made_from[names[len(keys) - 1]] = (keys[-1],)  # the coarsest has none above it
+        above = [*((name,) for name in names[1 : len(keys)]), ()]  # the coarsest has none above it
+        self.made_from = {name: (key, *coarser) for name, key, coarser in zip(names, keys, above, strict=False)}
         self.made_from |= {name: (below,) for below, name in zip(names[len(keys) - 1 :], self.extra_keys, strict=False)}
         strided = [nn.Conv2d(out_channels, out_channels, 3, stride=2, padding=1) for _ in range(count)]
         self.extra_convs = nn.ModuleList(strided if extra == "convs" else [])

@@ -23,9 +23,10 @@ def row_passes_viewer(row: Tensor, first: Tensor, second: Tensor) -> Callable[..
     rows = [values.flatten().tolist() for values in (row, middle, ring(middle, second, rate=2))]
 
     def view(passes: int = 2, place: int = 2) -> tuple[Figure, str]:
-        missing = f"One pass has no place {place}. " if passes == 1 and place % 2 else ""
-        if passes == 1:
-            place -= place % 2
+        missing = ""
+        if passes == 1 and place % 2:
+            missing = f"One pass has no place {place}. "
+            place -= 1
         count = len(rows[0])
         reads = sorted((place + step) % count for step in (-2, 0, 2))
         words = ", ".join(str(each) for each in reads[:-1])

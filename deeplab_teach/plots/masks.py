@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import torch
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from torch import Tensor
@@ -16,6 +15,7 @@ from deeplab_teach.plots.style import (
     hide_axes,
     in_floats,
     new_figure,
+    one_pixel,
     outline,
     own_style,
     set_title,
@@ -87,8 +87,7 @@ def draw_instances(
             for i in reversed(range(len(masks))):
                 picture = tint_mask(picture, masks[i], OBJECTS[i % len(OBJECTS)])
             for i in reversed(range(len(masks))):  # outlines once more: a mask under another one shows, too
-                tint = torch.tensor(to_rgb(OBJECTS[i % len(OBJECTS)]))[:, None, None]
-                picture = torch.where(outline(masks[i].long().cpu()), tint, picture)
+                picture = torch.where(outline(masks[i].long().cpu()), one_pixel(OBJECTS[i % len(OBJECTS)]), picture)
             ax.imshow(to_image(picture))
     for ax, name in zip(axes, names, strict=False):
         ax.set_title(name, fontsize=9)
@@ -107,7 +106,7 @@ def draw_errors(
     axes[0].set_title("image")
     axes[1].imshow(to_image(_over_grey(image, truth, truth, classes)))
     axes[1].set_title("truth")
-    error = torch.tensor(to_rgb(COLORS["error"]))[:, None, None]
+    error = one_pixel(COLORS["error"])
     for ax, (name, mask) in zip(axes[2:], predictions.items(), strict=True):
         picture = _over_grey(image, mask, truth, classes)
         wrong = (mask != truth) & band

@@ -60,9 +60,8 @@ def draw_network(
         ax.annotate(
             "", last, bends[-1], arrowprops={"arrowstyle": "->", "color": "#666666", "shrinkA": 0, "shrinkB": 0}
         )
-    lower = min(lower, min(bottom for *_, bottom, _ in place.values()) - UNDER)
-    lower = min(lower, min(y for arrow in arrows for _, y in arrow) - 0.1)
-    upper = max(upper, max(top for *_, top in place.values()) + ABOVE)
+    bottoms = [bottom - UNDER for *_, bottom, _ in place.values()] + [y - 0.1 for arrow in arrows for _, y in arrow]
+    lower, upper = min(lower, *bottoms), max(upper, *(top + ABOVE for *_, top in place.values()))
     end = max(right for _, right, *_ in place.values())
     lines = []
     for first, last, label in brackets:

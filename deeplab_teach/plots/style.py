@@ -137,6 +137,11 @@ def outline(labels: Tensor) -> Tensor:
     return trimap_band(labels, max(1, max(labels.shape) // 250), ignore_index=-1) & (labels > 0)
 
 
+def one_pixel(color: str) -> Tensor:
+    """A colour such as `"#E69F00"` as a pixel, float `(3, 1, 1)`, to be spread over a picture."""
+    return torch.tensor(to_rgb(color))[:, None, None]
+
+
 def tint_mask(image: Tensor, mask: Tensor, color: str) -> Tensor:
     """An image with the pixels of a mask tinted in a colour, and their outline in full colour: float `(3, H, W)`.
 
@@ -146,7 +151,7 @@ def tint_mask(image: Tensor, mask: Tensor, color: str) -> Tensor:
         color: such as `"#E69F00"`.
     """
     image, mask = in_floats(image), mask.as_subclass(torch.Tensor).bool().cpu()
-    tint = torch.tensor(to_rgb(color))[:, None, None]
+    tint = one_pixel(color)
     return torch.where(outline(mask.long()), tint, torch.where(mask, 0.45 * image + 0.55 * tint, image))
 
 
