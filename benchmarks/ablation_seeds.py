@@ -14,8 +14,9 @@ Everything is aligned. ASPP's rates reach over the share of the map that the pap
 answers at another one. "cost: ..." runs need the computer for themselves: seconds of a training step and of an answer
 to one photograph, peak memory of a process that takes a few steps. Neither depends on the seed.
 
-A run takes 7 to 40 minutes on one core. Where glibc manages memory (Linux), a third of that is memory given back and
-asked for again; MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=20000000000 before the command saves it.
+A run takes 7 to 40 minutes on one core; on a GPU, which it takes if there is one, two or three. Where glibc manages
+memory (Linux), a third of the time is memory given back and asked for again; MALLOC_MMAP_MAX_=0
+MALLOC_TRIM_THRESHOLD_=20000000000 before the command saves it.
 """
 
 import multiprocessing
@@ -88,7 +89,7 @@ def judged(model):
     """Results on the photographs of `test`, at their own size, and the mask of each."""
     test, sizes, near, masks = People("test"), torch.zeros(3, 2, 2), dict.fromkeys(WIDTHS, torch.zeros(2, 2)), {}
     for photograph, (picture, target) in zip(test.images, test, strict=True):
-        mask, truth = predict_mask(model, picture[None] / 255)[0], target["semantic"]
+        mask, truth = predict_mask(model, picture[None] / 255)[0].cpu(), target["semantic"]
         masks[photograph["id"]] = mask
         size = (truth == 1).sum().item() ** 0.5
         sizes[sum(size >= limit for limit in LIMITS)] += confusion_matrix(mask, truth, 2)

@@ -11,6 +11,7 @@ import torch
 from deeplab_teach.checkpoint import load_model
 from deeplab_teach.data_files import atomic_write
 from deeplab_teach.datasets import LESSON_CLASSES, EmojiScenes, segmentation_collate
+from deeplab_teach.device import pick_device
 from deeplab_teach.metrics import COCO_THRESHOLDS, average_precision, confusion_matrix, iou, mean_iou
 from deeplab_teach.models import build_model
 from deeplab_teach.predict import predict_mask
@@ -18,6 +19,9 @@ from deeplab_teach.training import dataset_detections, train
 from deeplab_teach.weights import load_weights
 
 HEAD = {"channels": 96, "atrous_rates": (2, 4, 6)}  # the lessons' DeepLab head
+
+# What is added to a row that was not made on a CPU: where training goes by itself.
+ELSEWHERE = {} if pick_device().type == "cpu" else {"device": pick_device().type}
 
 
 def trained(backbone, head, seed, *, pretrained=True, output_stride=16, **options):
@@ -89,7 +93,7 @@ def collect(doc, runs, one_run):
         for name in runs:
             if any(row["run"] == name and row["seed"] == seed for row in rows):
                 continue
-            rows.append({"run": name, "seed": seed, **one_run(name, seed)})
+            rows.append({"run": name, "seed": seed, **one_run(name, seed), **ELSEWHERE})
             print(rows[-1], flush=True)
             with atomic_write(args.out) as temporary:
                 temporary.write_text(json.dumps(rows, indent=1) + "\n")
