@@ -7,6 +7,10 @@ PORT ?= 8888
 # PyTorch's CPU index makes a small install: make lab TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
 NAMES ?=
+# Of `make assignments`: the folder, which lessons (all), and a name for one assignment of them all.
+COURSE ?= course
+LESSONS ?=
+TOGETHER ?=
 # Processes that `make test` runs in; 0 for one after the other.
 WORKERS ?= 2
 # Threads of each worker: the cores shared out, so that two workers on two cores do not stand in each other's way.
@@ -26,11 +30,14 @@ unexport PYTHONPATH PYTHONHOME MPLBACKEND VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help lab test mutants-checks lint notebooks weights doctor constraints clean
+.PHONY: help lab test test-colab assignments guide mutants-checks lint notebooks weights doctor constraints clean
 
 help:
 	@echo "make lab          set everything up and open lesson 00 in JupyterLab (PORT=$(PORT)), as your own copy"
 	@echo "make test         set everything up and pass all tests, every lesson included"
+	@echo "make assignments  make an instructor's folder for nbgrader (COURSE=$(COURSE) LESSONS='04 06' TOGETHER=midterm)"
+	@echo "make guide        write what docs/ takes from the code: mistakes, diagnoses, the diagram"
+	@echo "make test-colab   every lesson on the wheel alone: with Colab's versions, and with the oldest allowed"
 	@echo "make mutants-checks  judge the checks of the exercises themselves (NAMES=basic_block for one)"
 	@echo "make doctor       say what is installed, which weights and data are there, and what to do"
 	@echo "make notebooks    run the lessons again and store their outputs (NAMES='00 07' for some of them)"
@@ -95,6 +102,16 @@ test: $(READY)
 	@OMP_NUM_THREADS=$(THREADS) OMP_WAIT_POLICY=passive $(PY) -m pytest $(wildcard notebooks) tests -n $(WORKERS) --dist loadfile \
 	  --no-loadscope-reorder --nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg \
 	  --nbval-cell-timeout=1800 --durations=15 $(PYTEST_ARGS)
+
+assignments: $(READY)
+	@$(PY) tools/assignments.py "$(COURSE)" $(if $(LESSONS),--lessons $(LESSONS)) $(if $(TOGETHER),--together $(TOGETHER))
+
+guide: $(VENV)/.installed
+	@$(PY) tools/write_guide.py
+
+test-colab: $(VENV)/.installed
+	@$(PY) tools/other_computers.py colab
+	@$(PY) tools/other_computers.py oldest
 
 mutants-checks: $(READY)
 	@$(PY) tools/mutants_checks.py $(NAMES)

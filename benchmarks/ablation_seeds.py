@@ -28,7 +28,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from seeds import answers, collect, percent, person
+from seeds import answers, collect, percent, person, train
 
 from deeplab_teach.checkpoint import load_model
 from deeplab_teach.cost import count
@@ -39,7 +39,6 @@ from deeplab_teach.metrics import confusion_matrix, mean_iou, trimap_target
 from deeplab_teach.models import build_model
 from deeplab_teach.predict import predict_mask
 from deeplab_teach.speed import seconds
-from deeplab_teach.training import train
 from deeplab_teach.weights import load_weights
 
 SIZE = 320
@@ -72,7 +71,7 @@ def trained(piece, seed, dataset, epochs):
     torch.manual_seed(seed)
     model = model_of(piece, len(dataset.classes))
     load_weights(model.backbone)
-    train(model, dataset, epochs=epochs, lr_backbone=3e-4, lr_head=3e-3, seed=seed, progress=False)
+    train(model, dataset, epochs=epochs, lr_backbone=3e-4, lr_head=3e-3, seed=seed)
     return model
 
 

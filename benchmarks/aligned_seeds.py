@@ -10,12 +10,12 @@ minutes on two cores.
 """
 
 import torch
-from seeds import HEAD, collect, trained
+from seeds import HEAD, collect, train, trained
 
 from deeplab_teach.datasets import EmojiScenes, People, segmentation_transforms
 from deeplab_teach.metrics import iou
 from deeplab_teach.models import build_model
-from deeplab_teach.training import dataset_confusion, train
+from deeplab_teach.training import dataset_confusion
 from deeplab_teach.weights import load_weights
 
 HEADS = (("fcn", 32), ("fcn", 16), ("deeplabv3plus", 16))
@@ -47,7 +47,7 @@ def one_run(name, seed):
     model = build_model("mobilenet_v2", head, 2, output_stride=output_stride, **options)
     load_weights(model.backbone)
     photographs = People("yours+train", transforms=segmentation_transforms(224))
-    train(model, photographs, epochs=27, seed=seed, progress=False)
+    train(model, photographs, epochs=27, seed=seed)
     whole, near = judged(model, People("test"))
     return {"person": round(whole[1].item(), 1), "near": round(near[1].item(), 1)}
 

@@ -14,13 +14,13 @@ training; the runs "slow norms" leave it so.
 """
 
 import torch
-from seeds import HEAD, answers, collect, percent, person
+from seeds import HEAD, answers, collect, percent, person, train
 from torch import nn
 
 from deeplab_teach.checkpoint import load_model
 from deeplab_teach.datasets import LESSON_CLASSES, EmojiScenes, People, segmentation_transforms
 from deeplab_teach.models import build_model
-from deeplab_teach.training import dataset_confusion, train
+from deeplab_teach.training import dataset_confusion
 from deeplab_teach.weights import load_weights
 
 # Learning rates of each backbone; the one in the middle was the best.
@@ -58,11 +58,11 @@ def one_run(run, seed):
     rates = {"lr_backbone": rate, "lr_head": 3e-3}
     if data == "scenes":
         model = model_of(name, source, momentum, len(LESSON_CLASSES))
-        train(model, EmojiScenes(400, seed=seed), epochs=4, seed=seed, progress=False, **rates)
+        train(model, EmojiScenes(400, seed=seed), epochs=4, seed=seed, **rates)
         return {"known": percent(*answers(model, "val")), "held_out": percent(*answers(model, "test"))}
     model = model_of(name, source, momentum, 2)
     people = People("yours+train", transforms=segmentation_transforms(224))
-    train(model, people, epochs=20, seed=seed, progress=False, **rates)
+    train(model, people, epochs=20, seed=seed, **rates)
     test = People("test")
     whole, near = (person(dataset_confusion(model, test, trimap_width=width)) for width in (None, 2))
     return {"person": whole, "near": near}

@@ -15,7 +15,7 @@ import time
 from unittest import mock
 
 import torch
-from seeds import ap, by_command, collect
+from seeds import ap, by_command, collect, train
 
 from deeplab_teach.backbones import efficientnet_lite0
 from deeplab_teach.datasets import LESSON_CLASSES, EmojiScenes, detection_collate
@@ -24,7 +24,6 @@ from deeplab_teach.heads.fcos import detections
 from deeplab_teach.metrics import average_precision
 from deeplab_teach.models import build_model
 from deeplab_teach.predict import detect
-from deeplab_teach.training import train
 from deeplab_teach.weights import load_weights
 
 FCOS = {"out_channels": 96, "depth": 2}
@@ -83,7 +82,7 @@ def on_scenes(name, seed):
     if name != "FCOS from scratch":
         load_weights(model.backbone)
     start = time.perf_counter()
-    history = train(model, EmojiScenes(400, seed=seed), epochs=6, seed=seed, progress=False)
+    history = train(model, EmojiScenes(400, seed=seed), epochs=6, seed=seed)
     seconds = time.perf_counter() - start
     known, held_out = (ap(model, EmojiScenes(96, split=split)) for split in ("val", "test"))
     row = {"known": known, "held_out": held_out, "loss": round(history[-1]["loss"], 3), "seconds": round(seconds)}

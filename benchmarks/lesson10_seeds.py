@@ -14,7 +14,7 @@ import time
 from unittest import mock
 
 import torch
-from seeds import ap, by_command, checkpoint_of, collect, results_of
+from seeds import ap, by_command, checkpoint_of, collect, results_of, train
 from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredictor
 from torchvision.ops import roi_align, roi_pool
 
@@ -23,7 +23,7 @@ from deeplab_teach.checkpoint import load_model
 from deeplab_teach.commands.evaluate import judged
 from deeplab_teach.datasets import LESSON_CLASSES, EmojiScenes
 from deeplab_teach.device import pick_device
-from deeplab_teach.training import freeze, train
+from deeplab_teach.training import freeze
 from deeplab_teach.weights import load_weights
 
 WIDTHS = "--option out_channels=96 --option box_channels=128 --option mask_channels=96"
@@ -112,7 +112,7 @@ def mask_head_last(seed):
     before = held_out(model)
     freeze(model, KEPT)
     start = time.perf_counter()
-    train(model, EmojiScenes(400, seed=seed), epochs=2, lr_head=2e-3, seed=seed, progress=False)
+    train(model, EmojiScenes(400, seed=seed), epochs=2, lr_head=2e-3, seed=seed)
     seconds = time.perf_counter() - start
     return {"before": before, "after": held_out(model), "seconds": round(seconds)}
 

@@ -15,7 +15,7 @@ import copy
 import functools
 
 import torch
-from seeds import collect, person
+from seeds import collect, person, train
 from torch.utils.data import Subset
 from torchvision.transforms import v2
 
@@ -27,7 +27,7 @@ from deeplab_teach.metrics import iou
 from deeplab_teach.models import Detector, SegmentationModel, build_model, imagenet_classifier
 from deeplab_teach.necks import FPN
 from deeplab_teach.predict import predict_classes, predict_mask
-from deeplab_teach.training import dataset_confusion, evaluate_boxes, freeze, linear_probe, mean_recall, train
+from deeplab_teach.training import dataset_confusion, evaluate_boxes, freeze, linear_probe, mean_recall
 from deeplab_teach.weights import load_weights
 
 STEPS, BATCH = 300, 8
@@ -68,7 +68,7 @@ def trained(name, seed):
     before = averages(model.backbone)
     of_backbone, of_head = RATES.get(how, (GENTLE, USUAL))
     part, epochs = photographs(count, seed), round(STEPS / (count // BATCH))
-    train(model, part, epochs=epochs, lr_backbone=of_backbone, lr_head=of_head, seed=seed, progress=False)
+    train(model, part, epochs=epochs, lr_backbone=of_backbone, lr_head=of_head, seed=seed)
     after = averages(model.backbone)
     moved = sum((after[k] - before[k]).abs().sum() for k in before) / sum(before[k].abs().sum() for k in before)
     test = People("test")

@@ -18,7 +18,7 @@ an eighth; in the one the norms measure the scene, in the other they stay as the
 """
 
 import torch
-from seeds import collect, person
+from seeds import collect, person, train
 from torch import nn
 from torch.utils.data import Dataset
 from torchvision.transforms import v2
@@ -30,7 +30,7 @@ from deeplab_teach.datasets import LESSON_CLASSES, EmojiScenes, People, segmenta
 from deeplab_teach.losses import segmentation_loss
 from deeplab_teach.metrics import confusion_matrix, iou
 from deeplab_teach.models import build_model
-from deeplab_teach.training import dataset_confusion, freeze_batch_norm, parameter_groups, train
+from deeplab_teach.training import dataset_confusion, freeze_batch_norm, parameter_groups
 from deeplab_teach.training.rates import falling
 from deeplab_teach.weights import load_weights
 
@@ -71,7 +71,7 @@ def untaught(seed):
 
 
 def teach(model, photographs, seed):
-    train(model, photographs, epochs=16, seed=seed, progress=False)
+    train(model, photographs, epochs=16, seed=seed)
 
 
 def leak(how, seed):

@@ -1,6 +1,7 @@
 """What the benchmarks of the lessons share: runs over several seeds, kept in a file as they come."""
 
 import argparse
+import functools
 import json
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from deeplab_teach import training
 from deeplab_teach.checkpoint import load_model
 from deeplab_teach.data_files import atomic_write
 from deeplab_teach.datasets import LESSON_CLASSES, EmojiScenes, segmentation_collate
@@ -15,13 +17,15 @@ from deeplab_teach.device import pick_device
 from deeplab_teach.metrics import COCO_THRESHOLDS, average_precision, confusion_matrix, iou, mean_iou
 from deeplab_teach.models import build_model
 from deeplab_teach.predict import predict_mask
-from deeplab_teach.training import dataset_detections, train
+from deeplab_teach.training import dataset_detections
 from deeplab_teach.weights import load_weights
 
 HEAD = {"channels": 96, "atrous_rates": (2, 4, 6)}  # the lessons' DeepLab head
 
-# What is added to a row that was not made on a CPU: where training goes by itself.
-ELSEWHERE = {} if pick_device().type == "cpu" else {"device": pick_device().type}
+DEVICE = pick_device()  # benchmarks train on a GPU where there is one
+train = functools.partial(training.train, progress=False, device=DEVICE)
+# What is added to a row that was not made on a CPU.
+ELSEWHERE = {} if DEVICE.type == "cpu" else {"device": DEVICE.type}
 
 
 def trained(backbone, head, seed, *, pretrained=True, output_stride=16, **options):
@@ -31,7 +35,7 @@ def trained(backbone, head, seed, *, pretrained=True, output_stride=16, **option
     model = build_model(backbone, head, classes, output_stride=output_stride, **options)
     if pretrained:
         load_weights(model.backbone)
-    train(model, EmojiScenes(400, seed=seed), epochs=4, seed=seed, progress=False)
+    train(model, EmojiScenes(400, seed=seed), epochs=4, seed=seed)
     return model
 
 

@@ -20,10 +20,12 @@ def doctor(args: argparse.Namespace) -> int:
 
 
 def get_weights(args: argparse.Namespace) -> None:
+    from deeplab_teach.doctor import hosted
     from deeplab_teach.weights import LESSON_WEIGHTS, fetch
 
     for name in args.names or LESSON_WEIGHTS:
         print(f"{name}: {fetch(name).name} is here and whole")
+    print(*hosted(), sep="\n", end="\n" * any(hosted()))
 
 
 def papers(args: argparse.Namespace) -> None:

@@ -15,6 +15,7 @@ from deeplab_teach.data_files import DATA_DIR, checksums, data_path
 
 OK, NOTE, BAD = "ok", "note", "BAD"
 Finding = tuple[str, str, str | None]  # mark, text, and what to do about it
+ON_A_GPU = "the lessons stay on the CPU, so that figures are those of the text; `train` takes a `device`"
 # Imported to see that they work, in this order; the others are only looked up.
 IMPORTED = ("torch", "torchvision")
 SHOWN = ("torch", "torchvision", "numpy", "matplotlib", "ipywidgets", "safetensors", "jupyterlab", "tokenizers")
@@ -152,11 +153,26 @@ def machine() -> Iterator[Finding]:
     except Exception:  # said above, under Packages
         return
     if torch.cuda.is_available():
-        yield OK, f"GPU: {torch.cuda.get_device_name()}", None
+        yield OK, f"GPU: {torch.cuda.get_device_name()} ({ON_A_GPU})", None
     elif torch.backends.mps.is_available():
-        yield OK, "GPU: Apple's, through MPS", None
+        yield OK, f"GPU: Apple's, through MPS ({ON_A_GPU})", None
     else:
         yield OK, "no GPU: the lessons run on the CPU, as they are meant to", None
+    yield from ((NOTE, text, None) for text in hosted())
+
+
+def hosted() -> Iterator[str]:
+    """What to know on a computer that forgets: one of Colab's, Kaggle's or Binder's."""
+    if "COLAB_RELEASE_TAG" in os.environ:
+        yield (
+            "Colab forgets this runtime. Keep the notebook: File, Save a copy in Drive (or File, Download).\n"
+            "        Keep what check.progress() remembers: mount your Drive (the folder at the left) and run first\n"
+            "        %env DEEPLAB_TEACH_PROGRESS=/content/drive/MyDrive/deeplab_teach.json"
+        )
+    elif "KAGGLE_KERNEL_RUN_TYPE" in os.environ:
+        yield "Kaggle forgets this session. Keep the notebook: Save Version. (The first cell needs Internet: On.)"
+    elif "BINDER_SERVICE_HOST" in os.environ:
+        yield "Binder forgets everything ten minutes after you leave. Keep the notebook: File, Download."
 
 
 def total_memory() -> float | None:

@@ -133,11 +133,15 @@ def test_pages_name_the_same_repository():
         assert slugs <= {SLUG}, f"{name} names {slugs}, pyproject.toml names {SLUG}"
 
 
+def guide_pages():
+    return [path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "docs").glob("*.md"))]
+
+
 def test_links_of_the_pages_lead_somewhere():
     import notebook_rules as rules
 
     here = f"github/{SLUG}/blob/main/"
-    for name in ("README.md", "CONTRIBUTING.md", "data/README.md"):
+    for name in ("README.md", "CONTRIBUTING.md", "data/README.md", *guide_pages()):
         if not (ROOT / name).is_file():
             continue
         for link in rules.links(text(name)):
@@ -190,6 +194,18 @@ def test_the_wheel_carries_every_module(wheel_folder):
     assert modules(wheel_folder / "deeplab_teach") == modules(ROOT / "deeplab_teach")
 
 
+@pytest.mark.slow
+def test_a_lesson_runs_on_the_wheel_alone(wheel_folder, tmp_path):
+    """In an empty folder; `make test-colab` runs all of them, among other versions."""
+    shutil.copy(next((ROOT / "notebooks").glob("01_*.ipynb")), tmp_path)
+    command = [sys.executable, "-m", "pytest", ".", "-q", "--nbval", "--nbval-current-env", "-p", "kernels_by_files"]
+    command += ["--nbval-sanitize-with", str(ROOT / "tests" / "nbval_sanitize.cfg"), "--nbval-cell-timeout=1800"]
+    search = os.pathsep.join([str(wheel_folder), str(ROOT / "tools")])
+    settings = {"PYTHONPATH": search, "DEEPLAB_TEACH_PROGRESS": "", "PYTEST_ADDOPTS": ""}
+    run = subprocess.run(command, cwd=tmp_path, env=os.environ | settings, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout[-3000:]
+
+
 # ------------------------------------------------------------------------------------------------------ doctor
 
 
@@ -207,6 +223,34 @@ def test_doctor_finds_nothing_missing_here():
         "GB of memory",
     ):
         assert word in text
+
+
+@pytest.mark.parametrize(
+    ("variable", "words"),
+    [
+        ("COLAB_RELEASE_TAG", "Save a copy in Drive"),
+        ("KAGGLE_KERNEL_RUN_TYPE", "Save Version"),
+        ("BINDER_SERVICE_HOST", "File, Download"),
+    ],
+)
+def test_on_a_computer_that_forgets_it_is_said_how_to_keep_work(monkeypatch, capsys, variable, words):
+    """By the doctor, and where the first cell of a lesson brings the weights."""
+    from deeplab_teach.__main__ import main
+
+    assert not list(doctor.hosted()) and words not in doctor.report()[0]
+    monkeypatch.setenv(variable, "x")
+    assert words in doctor.report()[0]
+    main(["get-weights", "mobilenet_v2"])
+    assert words in capsys.readouterr().out
+
+
+def test_a_gpu_changes_nothing_in_the_lessons_and_the_doctor_says_so(monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a fast one")
+    text, status = doctor.report()
+    assert "GPU: a fast one (the lessons stay on the CPU" in text and status == 0
 
 
 def test_doctor_names_missing_weights_and_the_command(monkeypatch):

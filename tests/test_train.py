@@ -119,6 +119,14 @@ def test_the_loss_falls_under_every_dense_head(head):
     assert not any(module.training for module in model.modules()), "what comes back is ready to predict"
 
 
+def test_a_model_is_trained_where_it_is(monkeypatch):
+    """Whoever has a GPU and does not ask for it stays on the CPU, where the lessons' own tensors are."""
+    monkeypatch.setattr("deeplab_teach.training.loop.pick_device", lambda wanted: torch.device("meta"))
+    model = tiny_model()
+    run(model, epochs=1, device=None)
+    assert {parameter.device.type for parameter in model.parameters()} == {"cpu"}
+
+
 def test_no_validation_no_miou():
     assert [row["miou"] for row in run(tiny_model(), epochs=1)] == [None]
 

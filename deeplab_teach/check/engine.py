@@ -61,6 +61,7 @@ class Exercise:
     as_answer: makes of a changed reference an answer of the form that is asked for; for the tests of the check itself.
 
     `name` and `lesson` are those under which it stands: `aspp` in `lesson06.py` is `check.aspp`, of lesson "06".
+    `verdict` is that of the last call.
     """
 
     minutes: int
@@ -75,6 +76,7 @@ class Exercise:
     as_answer: Callable = lambda made: made
     name: str = field(default="", init=False)
     lesson: str = field(default="", init=False)
+    verdict: Verdict | None = field(default=None, init=False)
     state: str = field(default=NOT_ATTEMPTED, init=False)
     wrong_tries: int = field(default=0, init=False)
     hints_shown: int = field(default=0, init=False)
@@ -87,7 +89,7 @@ class Exercise:
     def __call__(self, answer=...) -> None:
         """Check an answer and print the verdict."""
         must_be_right, report = is_set("STRICT"), os.environ.get("DEEPLAB_TEACH_VERDICTS")
-        verdict = self.judge(answer)
+        self.verdict = verdict = self.judge(answer)
         if report:
             with open(report, "a", encoding="utf-8") as file:
                 file.write(json.dumps(asdict(verdict)) + "\n")

@@ -87,7 +87,8 @@ def run(args: argparse.Namespace) -> None:
     require_writable(args.out)
     require_data_options(args)
     require_known(args)
-    distributed.start(pick_device(args.device))
+    device = pick_device(args.device)
+    distributed.start(device)
     torch.manual_seed(args.seed)
     train_set, val_set, classes = _data(args)
     recipe = _recipe(args, classes)
@@ -111,7 +112,7 @@ def run(args: argparse.Namespace) -> None:
         mixed_precision=args.mixed_precision,
         workers=args.workers,
         seed=args.seed,
-        device=args.device,
+        device=device,
         run=state,
     )
     if not distributed.is_first():

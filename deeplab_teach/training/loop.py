@@ -45,7 +45,7 @@ def train(
     (`freeze`, `freeze_batch_norm`). In processes started by `torchrun` each takes its share of every batch.
 
     Args:
-        model: trained in place, on `device`; its backbone may hold pretrained weights. A `SegmentationModel`, a
+        model: trained in place; its backbone may hold pretrained weights. A `SegmentationModel`, a
             `Detector`, or torchvision's Faster or Mask R-CNN.
         train_set, val_set: give `(image, target)`, as `deeplab_teach.datasets.segmentation_collate` takes them, or
             `detection_collate` for a detector.
@@ -59,7 +59,7 @@ def train(
         workers: processes that read images ahead; 0 reads them in this one.
         seed: of the order of the images, of dropout, and of transforms that use PyTorch's, NumPy's or Python's random
             numbers; the same seed gives the same run on the same computer.
-        device: `"cpu"`, `"cuda"`, `"mps"`; `None` for the best there is.
+        device: `"cpu"`, `"cuda"`, `"mps"`, where the model moves; `None` for where it is.
         run: a file that holds the state of the run after each epoch. If it is there, training goes on from it:
             an interrupted run loses at most the epoch it was in, and ends with the same weights as an unbroken one.
         progress: show a bar with loss and score.
@@ -80,7 +80,7 @@ def train(
     if run:
         run = Path(run).expanduser()
         require_writable(run)
-    device = distributed.own_device(pick_device(device))
+    device = next(model.parameters()).device if device is None else distributed.own_device(pick_device(device))
     model.to(device, memory_format=torch.channels_last)  # the layout that a CPU convolves fastest
     frozen = [module for module in model.modules() if is_frozen(module)]
     steps = len(train_set) // batch_size or 1
