@@ -121,8 +121,9 @@ assert check.{asked.name}.verdict.state == "right", "no points: what the check s
 def task_cells(part: Lesson) -> list[nbformat.NotebookNode]:
     text = f"""{absolute(part.open_task)}
 
-Work in a copy of the lesson, where a cell is a start. Report below, in cells that you add: what you changed, what you
-had expected, your figures and their spread, what follows from them and what does not.
+Work in a copy of the lesson, where a cell is a start (*above* and *below* are the lesson's). Report here, in cells that
+you add: what you changed, what you had expected, your figures and their spread, what follows from them and what does
+not.
 ### BEGIN MARK SCHEME
 {rubric(part.number)}
 ### END MARK SCHEME"""
