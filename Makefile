@@ -30,12 +30,13 @@ unexport PYTHONPATH PYTHONHOME MPLBACKEND VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help lab test test-colab assignments guide mutants-checks lint notebooks weights doctor constraints clean
+.PHONY: help lab test test-colab assignments points guide mutants-checks lint notebooks weights doctor constraints clean
 
 help:
 	@echo "make lab          set everything up and open lesson 00 in JupyterLab (PORT=$(PORT)), as your own copy"
 	@echo "make test         set everything up and pass all tests, every lesson included"
 	@echo "make assignments  make an instructor's folder for nbgrader (COURSE=$(COURSE) LESSONS='04 06' TOGETHER=midterm)"
+	@echo "make points       how the students stand (COURSE=$(COURSE)), and points.csv"
 	@echo "make guide        write what docs/ takes from the code: mistakes, diagnoses, the diagram"
 	@echo "make test-colab   every lesson on the wheel alone: with Colab's versions, and with the oldest allowed"
 	@echo "make mutants-checks  judge the checks of the exercises themselves (NAMES=basic_block for one)"
@@ -48,7 +49,7 @@ help:
 	@echo ""
 	@echo "PYTHON=python3.13     another Python (3.11 or newer) for .venv"
 	@echo "TORCH_INDEX=https://download.pytorch.org/whl/cpu"
-	@echo "                      PyTorch without its GPU libraries: about 1.5 GB instead of 5.5 GB on Linux"
+	@echo "                      PyTorch without its GPU libraries: about 1.5 GB instead of 6 GB on Linux"
 
 # ---------------------------------------------------------------------------------------------------- set-up
 
@@ -69,7 +70,7 @@ $(VENV)/.created:
 $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/.created
 	@echo "Installing PyTorch, JupyterLab and the course into $(VENV), about ten minutes the first time."
 	@$(if $(TORCH_INDEX),echo "PyTorch comes from $(TORCH_INDEX)",\
-	  echo "On Linux that is about 5.5 GB of disk, most of it PyTorch's GPU libraries. For about 1.5 GB, stop now" && \
+	  echo "On Linux that is about 6 GB of disk, most of it PyTorch's GPU libraries. For about 1.5 GB, stop now" && \
 	  echo "and say: make $(firstword $(MAKECMDGOALS)) TORCH_INDEX=https://download.pytorch.org/whl/cpu")
 	@$(PY) -m uv --version >/dev/null 2>&1 || $(PY) -m pip install --quiet -c constraints.txt uv \
 	  || echo "uv could not be installed: going on with pip."
@@ -105,6 +106,9 @@ test: $(READY)
 
 assignments: $(READY)
 	@$(PY) tools/assignments.py "$(COURSE)" $(if $(LESSONS),--lessons $(LESSONS)) $(if $(TOGETHER),--together $(TOGETHER))
+
+points: $(VENV)/.installed
+	@$(PY) tools/points.py "$(COURSE)"
 
 guide: $(VENV)/.installed
 	@$(PY) tools/write_guide.py

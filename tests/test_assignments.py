@@ -9,8 +9,10 @@ from pathlib import Path
 
 import assignments
 import nbformat
+import points
 import pytest
 from answers import WRONG
+from notebook_rules import section
 
 from deeplab_teach import check
 
@@ -24,7 +26,7 @@ NO_END = "had not come to an end"
 UNRULY = {
     "split": ("from deeplab_teach.models import split_classifier as split", "package's own"),
     "tiny_head": ("while True: pass", NO_END),
-    "conv_output_size": ("exit()", "ended the kernel"),
+    "conv_output_size": ("import os\nos.kill(os.getpid(), 9)", "ended the kernel"),
     "vgg": ("import os\nos._exit(0)", "ended the kernel"),
     "basic_block": (
         "import time\nwhile True:\n    try: time.sleep(9)\n    except BaseException: pass",
@@ -35,6 +37,7 @@ UNRULY = {
     "multiply_adds": ("import os\ndef multiply_adds(*a, **k): os.abort()", "ended the kernel"),
     "predict_places": ("def another_name(model, image): ...", "is not defined"),
     "pixel_loss": ("def pixel_loss(:", "is not defined"),
+    "nms": ("exit()", "exit() ends nothing here"),  # the next one, right, must not pay for it
     "mean_iou": ("import sys\ndef mean_iou(confusion): sys.exit()", "SystemExit"),
 }
 
@@ -77,12 +80,12 @@ def wrong_ones(number):
 
 
 def unruly(notebook):
-    """Whoever does not answer as asked: as in `UNRULY`, a cell of points deleted, one overwritten; the rest right."""
+    """Whoever does not answer as asked: as in `UNRULY`, cells deleted, one overwritten; the rest right."""
     right = taken_from_the_tests(right_one)
     notebook = answered(notebook, lambda name, stub: UNRULY.get(name, (right(name, stub),))[0])
     for cell in list(notebook.cells):
         match cell.metadata.get("nbgrader", {}).get("grade_id"):
-            case "aspp-points":
+            case "aspp-points" | "paste_mask-text" | "paste_mask" | "paste_mask-points":
                 notebook.cells.remove(cell)
             case "trimap_band-points":
                 cell.source = "pass"
@@ -97,7 +100,7 @@ def graded(tmp_path_factory):
     course = tmp_path_factory.mktemp("course")
     assignments.make(course, together=NAME)
     with open(course / "nbgrader_config.py", "a", encoding="utf-8") as config:  # so as not to wait long for the unruly
-        config.write('c.Execute.timeout = 30\nos.environ["DEEPLAB_TEACH_TIME_LIMIT"] = "5"\n')
+        config.write('c.Execute.timeout = 30\nOneByOne.settings["DEEPLAB_TEACH_TIME_LIMIT"] = "5"\n')
     nbgrader(course, "generate_assignment", NAME)
     released = nbformat.read(course / "release" / NAME / f"{NAME}.ipynb", as_version=4)
     students = {
@@ -159,7 +162,7 @@ def test_wrong_answers_get_nothing_and_the_feedback_has_the_diagnosis(graded, nu
 
 @pytest.mark.slow
 def test_the_unruly_lose_their_own_exercise_and_no_other(graded):
-    lost = set(UNRULY) | {"trimap_band"}
+    lost = set(UNRULY) | {"trimap_band", "paste_mask"}
     assert scores(graded, "unruly") == {name: 0 if name in lost else points for name, points in POINTS.items()}
     page = feedback(graded, "unruly")
     assert not [(name, sentence) for name, (_, sentence) in UNRULY.items() if sentence not in page]
@@ -178,10 +181,32 @@ def test_students_see_neither_solutions_nor_hidden_tests_nor_marking_schemes(gra
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("student", ["solved", "unruly"])
+def test_the_feedback_tells_neither_hidden_tests_nor_marking_schemes(graded, student):
+    page = feedback(graded, student)
+    assert "MARK SCHEME" not in page and "HIDDEN TESTS" not in page and "Written before the measurement" not in page
+
+
+@pytest.mark.slow
 def test_the_seed_is_secret_and_the_same_for_all(graded):
     seed = (graded / "secret_seed.txt").read_text(encoding="utf-8").strip()
     assert re.fullmatch(r"[0-9a-f]{32}", seed)
     assert not [path for path in (graded / "release").rglob("*") if path.is_file() and seed in path.read_text("utf-8")]
+
+
+@pytest.mark.slow
+def test_the_report_says_who_is_missing_and_what_waits(graded):
+    (graded / "submitted" / "absent").mkdir(exist_ok=True)
+    renamed = graded / "submitted" / "renamed" / NAME
+    renamed.mkdir(parents=True, exist_ok=True)
+    (renamed / f"{NAME} (1).ipynb").write_text("{}")
+    said = points.report(graded)
+    state = {row["student"]: row["state"] for row in points.rows(graded)}
+    assert state["absent"] == "not handed in" and state["solved"] == "waits for you: open task"
+    assert state["renamed"].startswith(f"no file {NAME}.ipynb in")
+    assert f"solved       {NAME}  {sum(POINTS.values()):6.1f} of {sum(POINTS.values()) + TASKS}" in said
+    table = (graded / "points.csv").read_text(encoding="utf-8")
+    assert all(name in table.splitlines()[0] for name in POINTS)
 
 
 # --- the folder itself ------------------------------------------------------------------------------------------------
@@ -197,7 +222,11 @@ def test_every_exercise_of_a_lesson_is_found(path):
         for asked in lesson.exercises
     )
     assert lesson.open_task.startswith("### Open task")
-    assert len(assignments.rubric(lesson.number).partition("Here: ")[2]) > 100
+    minutes = [int(re.search(r"\((\d+) minutes\)", asked.text).group(1)) for asked in lesson.exercises]
+    assert minutes == [POINTS[name] for name in wanted], "the text's minutes are the check's"
+    said = section(nbformat.read(path, as_version=4), "Minutes")
+    assert f"exercises {sum(minutes)}" in said, said
+    assert len(assignments.rubric(lesson.number)) > 300
 
 
 def test_one_assignment_a_lesson_and_what_was_changed_stays(tmp_path):

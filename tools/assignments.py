@@ -134,8 +134,10 @@ not.
 def rubric(number: str) -> str:
     """The marking scheme of a lesson's open task: the general part of `docs/rubrics.md`, then the lesson's own."""
     general, *sections = re.split(r"^## ", RUBRICS.read_text(encoding="utf-8"), flags=re.M)
-    own = next(section for section in sections if section.startswith(number))
-    return general.partition("\n\n")[2].strip() + "\n\nHere: " + own.partition("\n\n")[2].strip()
+    own = next(section for section in sections if section.startswith(number)).partition("\n\n")[2].strip()
+    if own.startswith("Instead of"):
+        return own
+    return general.partition("\n\n")[2].strip() + "\n\nHere: " + own
 
 
 def marked(cell, grade_id, *, grade=False, solution=False, locked=False, task=False, points=None):

@@ -119,7 +119,7 @@ Your convolutions have no bias; no batch norm follows here that would bring one.
 """)
 
 vgg = Exercise(
-    minutes=9,
+    minutes=10,
     statement="""Fill in the blanks of a VGG of any depths and any width, so that with the same weights it gives the
         same five maps as the package's (and torchvision's). The first stage has `width` channels; from stage to
         stage they double, until they are `8 * width`.""",

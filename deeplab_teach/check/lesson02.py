@@ -216,7 +216,7 @@ Your kernels' reach is rounded: a kernel of 2 has one gap, one of 3 has two.
 """)
 
 receptive_field = Exercise(
-    minutes=8,
+    minutes=5,
     statement="""Compute along one side how many input places one output value has seen, and how far apart two
         neighbouring output values look. `layers` lists (kernel_size, stride, rate) of each layer, in order.""",
     hints=(

@@ -65,7 +65,7 @@ The pointwise convolution runs first. Asked is to look around in each channel, a
 """)
 
 separable_conv = Exercise(
-    minutes=10,
+    minutes=11,
     statement="""Write the pair of convolutions that takes the place of a 3x3 convolution: a depthwise 3x3, which looks
         around in each channel on its own, batch norm, ReLU; then a pointwise 1x1, which mixes the channels, batch
         norm, ReLU. `rate` is the dilation of the 3x3. The map keeps its size; convolutions have no bias; the batch
@@ -136,7 +136,7 @@ A layer of a class derived from `nn.Conv2d` or `nn.Linear` counts as well: `isin
 """)
 
 multiply_adds = Exercise(
-    minutes=10,
+    minutes=11,
     statement="""Count the multiply-adds of one layer on its own: of an `nn.Conv2d`, with groups and kernels that are
         not square, or an `nn.Linear`; a class derived from either counts too. A norm, an activation, a pool, an
         embedding gives 0. Other layers that multiply, such as transposed convolutions, are not asked about. A
@@ -211,7 +211,7 @@ Your convolutions have a bias. The batch norm behind each subtracts it with the 
 """)
 
 inverted_residual = Exercise(
-    minutes=12,
+    minutes=14,
     statement="""Write the block of MobileNetV2: a 1x1 convolution to in_channels * expansion channels, batch norm,
         ReLU6; a depthwise 3x3 (it may stride), batch norm, ReLU6; a 1x1 convolution to out_channels and batch
         norm, without an activation. Where the stride is 1 and the channels stay, the input is added. With

@@ -76,7 +76,7 @@ Your head does not ask `self.deep` and `self.low_level` which maps it reads; oth
 """)
 
 decoder = Exercise(
-    minutes=12,
+    minutes=15,
     statement="""Write the forward pass of DeepLabv3+'s head. `MyHead` inherits the layers from `DeepLabV3PlusHead`:
         `self.aspp`, `self.low_level_project`, `self.decoder`, `self.classifier`, and the keys of the two maps it reads,
         `self.deep` and `self.low_level`. It gives raw scores on the early map's grid.""",
@@ -138,7 +138,7 @@ Your function is right for a single (H, W) only. A batch (N, H, W) gets one axis
 """)
 
 trimap_band = Exercise(
-    minutes=12,
+    minutes=15,
     statement="""Mark the pixels near an outline: in the square of 2 * width + 1 pixels around them some label differs
         from another. `labels` is (H, W) or (N, H, W) int64; the result is bool, of the same shape. The image's border
         is no outline. `ignore_index` pixels are never in the band, but where they begin there is an outline.""",

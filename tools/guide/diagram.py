@@ -45,6 +45,8 @@ def diagram() -> Figure:
                   ("c1", "aspp", "encoder (the paper's word)"),
                   ("low_level_project", "classifier", "decoder (its word)")),
     )  # fmt: skip
+    for text in fig.axes[0].texts:  # the longest name, in two lines
+        text.set_text(text.get_text().replace("low level project", "low level\nproject"))
     cost = count(model, size)
     fig.set_layout_engine("none")
     fig.set_size_inches(A4)
@@ -62,7 +64,7 @@ def diagram() -> Figure:
         fig.text(x, y, textwrap.fill(word, 20), fontsize=8.5, weight="bold", color=color, va="top")
         fig.text(x + 0.13, y, textwrap.fill(known[word], 64), fontsize=8, va="top")
     source = (
-        "deeplab_teach, MIT licence; the network of Chen et al. 2018, arXiv 1802.02611, with the shapes of its tensors."
+        "deeplab_teach, CC BY 4.0; the network of Chen et al. 2018, arXiv 1802.02611, with the shapes of its tensors."
     )
     fig.text(0.5, 0.012, source, ha="center", fontsize=7, color="#666666")
     return fig

@@ -15,7 +15,8 @@ INTRODUCTION = """# What students get wrong, and what to say
 For each exercise what is asked, how long it takes, the hints, and the mistakes that its check knows by name: what it
 says, and what was written (the package's own code, and after the arrow what stood there instead). The sentences are
 those that students read: say them with your own words, or ask the question behind them. Whoever makes two mistakes at
-once is told the first.
+once is told the first. Where nothing stands at the right, no short change makes the mistake; "..." stands for values of
+the student's.
 
 This page is written by `make guide` from `deeplab_teach/check/`.
 """
