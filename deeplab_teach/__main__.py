@@ -25,7 +25,8 @@ def get_weights(args: argparse.Namespace) -> None:
 
     for name in args.names or LESSON_WEIGHTS:
         print(f"{name}: {fetch(name).name} is here and whole")
-    print(*hosted(), sep="\n", end="\n" * any(hosted()))
+    for words in hosted():
+        print(words)
 
 
 def papers(args: argparse.Namespace) -> None:

@@ -28,12 +28,21 @@ def uv(*arguments, **options):
     return subprocess.run([sys.executable, "-m", "uv", *map(str, arguments)], check=True, text=True, **options)
 
 
+def interpreter(version: str) -> str:
+    """A Python of this version, if uv finds one here; else the one that runs this."""
+    here = subprocess.run([sys.executable, "-m", "uv", "python", "find", version], capture_output=True, text=True)
+    if here.returncode == 0:
+        return here.stdout.strip()
+    print(f"no Python {version} here: taking {sys.executable}", flush=True)
+    return sys.executable
+
+
 def environment(name: str) -> Path:
     """The Python of an environment, built if it is not there."""
     folder = ROOT / f".venv-{name}"
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     if not (folder / ".ready").is_file():
-        uv("venv", "--quiet", "--clear", "--python", PYTHONS[name], folder)
+        uv("venv", "--quiet", "--clear", "--python", interpreter(PYTHONS[name]), folder)
         wanted = ["-r", ROOT / "environments" / "colab.txt"]
         if name == "oldest":
             wanted = ["--resolution", "lowest-direct", "-r", ROOT / "pyproject.toml", "--extra", "lab"]
