@@ -80,9 +80,11 @@ def wrong_ones(number):
 
 
 def unruly(notebook):
-    """Whoever does not answer as asked: as in `UNRULY`, cells deleted, one overwritten; the rest right."""
+    """Whoever does not answer as asked: as in `UNRULY`, cells deleted, overwritten, copied; the rest right."""
     right = taken_from_the_tests(right_one)
     notebook = answered(notebook, lambda name, stub: UNRULY.get(name, (right(name, stub),))[0])
+    copied = next(cell for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("grade_id") == "decode")
+    notebook.cells.insert(notebook.cells.index(copied), nbformat.from_dict(copied))
     for cell in list(notebook.cells):
         match cell.metadata.get("nbgrader", {}).get("grade_id"):
             case "aspp-points" | "paste_mask-text" | "paste_mask" | "paste_mask-points":

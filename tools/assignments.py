@@ -84,7 +84,7 @@ The exercises of {links}. Work through the lesson first: *section 3* means its s
 
 Replace each `...` and run the cell, then the one below it: it says *not attempted*, *wrong* and how, or *right*. After
 you hand in, the same is asked again with other sizes and values. Each answer must run on its own, imports included. You
-may add cells; leave those that are here. Points are minutes."""
+may add cells; leave those that are here. An exercise has as many points as minutes, an open task ten."""
     cells = [new_markdown_cell(opening), new_code_cell(parts[0].first_cell)]
     for part in parts:
         if len(parts) > 1:

@@ -41,9 +41,15 @@ c.ClearSolutions.code_stub = {"python": ""}
 
 
 class PutBack(NbGraderPreprocessor):
-    """Cells of the released notebook that a submission lacks, each after the one that it followed."""
+    """Cells of the released notebook that a submission lacks, each after the one that it followed.
+
+    And copies of cells become plain cells: what nbgrader leaves in them would end the grading of the whole class.
+    """
 
     def preprocess(self, nb, resources):
+        for cell in nb.cells:
+            if "nbgrader" in cell.metadata and not cell.metadata.nbgrader:
+                del cell.metadata["nbgrader"]
         asked = resources["nbgrader"]
         released = here / "release" / asked["assignment"] / f"{asked['notebook']}.ipynb"
         place = 0

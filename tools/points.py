@@ -47,7 +47,10 @@ def rows(course: Path) -> list[dict]:
                     continue
                 state = "waits for you: open task" if submission.needs_manual_grade else "graded"
                 grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
-                points = {grade.name.removesuffix("-points"): grade.score for grade in grades}
+                points = {
+                    grade.name.removesuffix("-points"): None if grade.needs_manual_grade else grade.score
+                    for grade in grades
+                }
                 found.append(row | {"state": state, "points": submission.score, "of": submission.max_score} | points)
     return found
 
@@ -57,7 +60,7 @@ def means(found: list[dict]) -> dict[str, float]:
     points = defaultdict(list)
     for row in found:
         for name, value in row.items():
-            if name not in ("student", "assignment", "state", "points", "of"):
+            if name not in ("student", "assignment", "state", "points", "of") and value is not None:
                 points[name].append(value)
     return {name: sum(values) / len(values) for name, values in points.items()}
 
