@@ -140,7 +140,7 @@ def guide_pages():
 def test_links_of_the_pages_lead_somewhere():
     import notebook_rules as rules
 
-    here = f"github/{SLUG}/blob/main/"
+    here = f"github/{SLUG}/blob/{rules.TAG}/"
     for name in ("README.md", "CONTRIBUTING.md", "data/README.md", *guide_pages()):
         if not (ROOT / name).is_file():
             continue

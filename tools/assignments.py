@@ -21,13 +21,13 @@ from pathlib import Path
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
-from notebook_rules import REPOSITORY, ROOT, lessons
+from notebook_rules import REPOSITORY, ROOT, TAG, lessons
 
 from deeplab_teach import check
 from deeplab_teach.data_files import atomic_write
 
 RUBRICS = ROOT / "docs" / "rubrics.md"
-ONLINE = f"{REPOSITORY}/blob/main/notebooks/"
+ONLINE = f"{REPOSITORY}/blob/{TAG}/notebooks/"
 TASK_POINTS = 10
 CALL = re.compile(r"^check\.(\w+)\((\w+)\)$", re.M)
 RELATIVE = re.compile(r"(?<=\]\()(?![a-z]+:|#)(?=[^)\s]+\))")

@@ -7,16 +7,17 @@ import ast
 import importlib
 import json
 import re
-import tomllib
 from pathlib import Path
 from urllib.parse import unquote
 
 import nbformat
+from repository import published
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
-REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Repository"]
-COLAB = "https://colab.research.google.com/github/" + REPOSITORY.removeprefix("https://github.com/") + "/blob/main/"
+SLUG, TAG = published(ROOT)
+REPOSITORY = f"https://github.com/{SLUG}"
+COLAB = f"https://colab.research.google.com/github/{SLUG}/blob/{TAG}/"
 
 NAME = re.compile(r"\d\d_[a-z0-9_]+\.ipynb")
 APPENDIX = re.compile(r"A\d_[a-z0-9_]+\.ipynb")

@@ -1,9 +1,8 @@
 """Every diagnosis of `python -m deeplab_teach doctor`, brought about for real and written down with its remedy."""
 
 import contextlib
-import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
 from unittest import mock
@@ -25,6 +24,11 @@ It says `ok`, `note` or `BAD`, and what to do. Below are its diagnoses, each wit
 holds. They were brought about and written down by `make guide`, so the words are the doctor's own; `...` stands for a
 folder of yours.
 """
+
+
+def without(folder: str | Path, findings: Iterable) -> list:
+    """The same with "..." for a folder of this computer."""
+    return [(mark, text.replace(str(folder), "..."), remedy) for mark, text, remedy in findings]
 
 
 def package(name: str, bound: str, version: str | None, *, optional: bool = False):
@@ -52,7 +56,7 @@ def broken_torch():
 def hidden_module():
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "random.py").touch()
-        return list(doctor.shadowing(folder))
+        return without(folder, doctor.shadowing(folder))
 
 
 @contextlib.contextmanager
@@ -72,12 +76,12 @@ def weights_missing():
 def weights_damaged():
     with weight_folder() as checkpoints:
         (checkpoints / weight_files.WEIGHTS["mobilenet_v2"].file).write_bytes(b"half a download")
-        return [finding for finding in doctor.weights() if finding[1].startswith("mobilenet_v2")]
+        return without(checkpoints, (finding for finding in doctor.weights() if finding[1].startswith("mobilenet_v2")))
 
 
 def data_missing():
     with mock.patch.object(doctor, "checksums", side_effect=FileNotFoundError):
-        return list(doctor.data())
+        return without(doctor.DATA_DIR.parent, doctor.data())
 
 
 def data_damaged():
@@ -138,11 +142,7 @@ def troubleshooting_page() -> str:
     for seen, diagnose in CASES:
         parts.append(f"## {seen}\n")
         for mark, text, remedy in diagnose():
-            parts += ["```", _without_folders(f"{mark:4}  {text}")]
-            parts += [_without_folders(f"      do: {remedy}")] if remedy else []
+            parts += ["```", f"{mark:4}  {text}"]
+            parts += [f"      do: {remedy}"] if remedy else []
             parts.append("```\n")
     return "\n".join([*parts, OTHERS])
-
-
-def _without_folders(text: str) -> str:
-    return re.sub(r"(?:[A-Za-z]:)?[\\/](?:[\w.+-]+[\\/])+(?=[\w.+-]+)", ".../", text)
