@@ -12,13 +12,14 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+from repository import published
 
 from deeplab_teach import doctor, weights
 
 ROOT = Path(__file__).resolve().parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
-SLUG = PROJECT["urls"]["Repository"].removeprefix("https://github.com/")
+SLUG = published(ROOT)[0]
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 

@@ -25,12 +25,12 @@ SANITIZE = ROOT / "tests" / "nbval_sanitize.cfg"
 
 
 def uv(*arguments, **options):
-    return subprocess.run([sys.executable, "-m", "uv", *map(str, arguments)], check=True, text=True, **options)
+    return subprocess.run([sys.executable, "-m", "uv", *map(str, arguments)], text=True, **{"check": True, **options})
 
 
 def interpreter(version: str) -> str:
     """A Python of this version, if uv finds one here; else the one that runs this."""
-    here = subprocess.run([sys.executable, "-m", "uv", "python", "find", version], capture_output=True, text=True)
+    here = uv("python", "find", version, check=False, capture_output=True)
     if here.returncode == 0:
         return here.stdout.strip()
     print(f"no Python {version} here: taking {sys.executable}", flush=True)

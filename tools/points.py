@@ -13,46 +13,47 @@ from pathlib import Path
 
 from deeplab_teach.data_files import atomic_write
 
+ABOUT = ("student", "assignment", "state", "points", "of")  # of a row; the rest are exercises
+
 
 def rows(course: Path) -> list[dict]:
-    """A row for each student and assignment: `{"student", "assignment", "state", "points", "of", exercise: points}`.
+    """A row for each student and assignment: `ABOUT`, then the points of each exercise, `None` where a person must say.
 
     Students are those of the gradebook and those with a folder in `submitted/`.
     """
-    from nbgrader.api import Gradebook, MissingEntry
+    from nbgrader.api import Gradebook
 
-    found = []
     with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as book:
         known = {student.id for student in book.students}
         known |= {path.name for path in (course / "submitted").glob("[!.]*") if path.is_dir()}
-        for assignment in sorted(book.assignments, key=lambda each: each.name):
-            for student in sorted(known):
-                row = {"student": student, "assignment": assignment.name}
-                handed_in = course / "submitted" / student / assignment.name
-                graded = course / "autograded" / student / assignment.name
-                if not handed_in.is_dir():
-                    found.append(row | {"state": "not handed in"})
-                    continue
-                wanted = [f"{notebook.name}.ipynb" for notebook in assignment.notebooks]
-                missing = [name for name in wanted if not (handed_in / name).is_file()]
-                if missing:
-                    found.append(row | {"state": f"no file {missing[0]} in {handed_in}"})
-                    continue
-                try:
-                    submission = book.find_submission(assignment.name, student)
-                except MissingEntry:
-                    submission = None
-                if submission is None or not graded.is_dir():
-                    found.append(row | {"state": "not graded, or it failed: autograde with --student says why"})
-                    continue
-                state = "waits for you: open task" if submission.needs_manual_grade else "graded"
-                grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
-                points = {
-                    grade.name.removesuffix("-points"): None if grade.needs_manual_grade else grade.score
-                    for grade in grades
-                }
-                found.append(row | {"state": state, "points": submission.score, "of": submission.max_score} | points)
-    return found
+        return [
+            {"student": student, "assignment": assignment.name, **standing(course, book, assignment, student)}
+            for assignment in sorted(book.assignments, key=lambda each: each.name)
+            for student in sorted(known)
+        ]
+
+
+def standing(course: Path, book, assignment, student: str) -> dict:
+    """How one student stands in one assignment."""
+    from nbgrader.api import MissingEntry
+
+    handed_in = course / "submitted" / student / assignment.name
+    if not handed_in.is_dir():
+        return {"state": "not handed in"}
+    for name in (f"{notebook.name}.ipynb" for notebook in assignment.notebooks):
+        if not (handed_in / name).is_file():
+            return {"state": f"no file {name} in {handed_in}"}
+    ungraded = {"state": "not graded, or it failed: autograde with --student says why"}
+    if not (course / "autograded" / student / assignment.name).is_dir():
+        return ungraded
+    try:
+        submission = book.find_submission(assignment.name, student)
+    except MissingEntry:
+        return ungraded
+    state = "waits for you: open task" if submission.needs_manual_grade else "graded"
+    grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
+    points = {grade.name.removesuffix("-points"): None if grade.needs_manual_grade else grade.score for grade in grades}
+    return {"state": state, "points": submission.score, "of": submission.max_score, **points}
 
 
 def means(found: list[dict]) -> dict[str, float]:
@@ -60,7 +61,7 @@ def means(found: list[dict]) -> dict[str, float]:
     points = defaultdict(list)
     for row in found:
         for name, value in row.items():
-            if name not in ("student", "assignment", "state", "points", "of") and value is not None:
+            if name not in ABOUT and value is not None:
                 points[name].append(value)
     return {name: sum(values) / len(values) for name, values in points.items()}
 

@@ -12,6 +12,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+from deeplab_teach.data_files import atomic_write
+
 ROOT = Path(__file__).resolve().parent.parent
 WORD = r"[\w.-]+"
 
@@ -44,7 +46,8 @@ def publish_at(new: tuple[str, str], root: Path = ROOT) -> list[str]:
         path = root / name
         text = path.read_text(encoding="utf-8")
         if (now := rewritten(text, old, new)) != text:
-            path.write_text(now, encoding="utf-8")
+            with atomic_write(path) as temporary:
+                temporary.write_text(now, encoding="utf-8")
             changed.append(name)
     if any(name.startswith("data/") for name in changed):
         subprocess.run([sys.executable, "data/make_sums.py"], cwd=root, check=True)

@@ -2,6 +2,7 @@
 
 import random
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,27 +48,21 @@ def _asked(number, question):
 
 
 def bank_page() -> str:
-    asked = questions("bank")
-    parts = [BANK_INTRODUCTION.format(count=len(asked))]
-    parts += [_asked(number, question) for number, question in enumerate(asked, start=1)]
-    parts += ["## Key\n", "| question | right | lesson | why |", "|---|---|---|---|"]
-    parts += [
-        f"| {number} | {question.right} | {question.lesson} | {question.why.strip()} |"
-        for number, question in enumerate(asked, start=1)
-    ]
-    return "\n".join(parts) + "\n"
+    return _page("bank", BANK_INTRODUCTION, "why", lambda question: question.why.strip()) + "\n"
 
 
 def concept_page() -> str:
-    asked = questions("concept")
-    parts = [CONCEPT_INTRODUCTION.format(count=len(asked))]
-    parts += [_asked(number, question) for number, question in enumerate(asked, start=1)]
-    parts += ["## Key\n", "| question | right | lesson | misconception that it asks for |", "|---|---|---|---|"]
-    parts += [
-        f"| {number} | {question.right} | {question.lesson} | {question.misconception} |"
-        for number, question in enumerate(asked, start=1)
-    ]
-    return "\n".join([*parts, "", SCORING])
+    about = "misconception that it asks for"
+    return "\n".join([_page("concept", CONCEPT_INTRODUCTION, about, lambda each: each.misconception), "", SCORING])
+
+
+def _page(kind: str, introduction: str, about: str, said_of: Callable[[Question], str]) -> str:
+    """All questions of a kind, then their key, whose last column `about` is `said_of` each."""
+    asked = list(enumerate(questions(kind), start=1))
+    parts = [introduction.format(count=len(asked)), *(_asked(*row) for row in asked)]
+    parts += ["## Key\n", f"| question | right | lesson | {about} |", "|---|---|---|---|"]
+    parts += [f"| {number} | {each.right} | {each.lesson} | {said_of(each)} |" for number, each in asked]
+    return "\n".join(parts)
 
 
 BANK_INTRODUCTION = """# Question bank
